@@ -1,0 +1,137 @@
+//! The binary encoding: bincode's standard configuration, read strictly. The one file that names bincode.
+//!
+//! A value has exactly one encoding here: input with trailing bytes, an unknown variant, a non-minimal
+//! integer or anything else that differs from its own re-encoding is refused. The re-encoding is compared,
+//! never used: what was sent is what is signed, hashed and verified.
+
+use bincode::config::{Configuration, standard};
+use bincode::enc::write::Writer;
+use serde::{Deserialize, Serialize};
+
+/// Why bytes are not the encoding of a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// More bytes than the kind of value may have.
+    #[error("{len} bytes, {limit} allowed")]
+    TooLong {
+        /// Bytes given.
+        len: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The bytes end too early, name an unknown variant, or break a rule of the type.
+    #[error("malformed: {0}")]
+    Malformed(Box<str>),
+    /// Bytes follow the value.
+    #[error("{0} bytes follow the value")]
+    Trailing(usize),
+    /// The value has a shorter or other encoding than the one given.
+    #[error("not the canonical encoding")]
+    NotCanonical,
+    /// The value is well formed and breaks a rule of its type.
+    #[error("invalid: {0}")]
+    Invalid(&'static str),
+}
+
+/// A value that cannot be encoded, or is longer encoded than it may be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The type has no binary encoding.
+    #[error("cannot be encoded: {0}")]
+    Unsupported(Box<str>),
+    /// The encoding is longer than its kind of value may be.
+    #[error("{len} bytes encoded, {limit} allowed")]
+    TooLong {
+        /// Bytes of the encoding.
+        len: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+}
+
+const CONFIG: Configuration = standard();
+
+/// The encoding of `value`.
+///
+/// # Errors
+/// [`EncodeError::Unsupported`] when serde's model of the value has no binary form, such as a sequence of unknown length.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    bincode::serde::encode_to_vec(value, CONFIG).map_err(|error| EncodeError::Unsupported(error.to_string().into()))
+}
+
+/// The value that `bytes` encode; it may borrow from them.
+///
+/// # Errors
+/// [`DecodeError`] for more than `limit` bytes and for anything but the one encoding of a value.
+pub fn decode<'a, T: Deserialize<'a> + Serialize>(bytes: &'a [u8], limit: usize) -> Result<T, DecodeError> {
+    if bytes.len() > limit {
+        return Err(DecodeError::TooLong { len: bytes.len(), limit });
+    }
+    let (value, used) = bincode::serde::borrow_decode_from_slice::<T, _>(bytes, CONFIG)
+        .map_err(|error| DecodeError::Malformed(error.to_string().into()))?;
+    if used != bytes.len() {
+        return Err(DecodeError::Trailing(bytes.len() - used));
+    }
+    let mut rest = Comparison { expected: bytes };
+    bincode::serde::encode_into_writer(&value, &mut rest, CONFIG).map_err(|_| DecodeError::NotCanonical)?;
+    if rest.expected.is_empty() { Ok(value) } else { Err(DecodeError::NotCanonical) }
+}
+
+/// A writer that accepts only the bytes it expects.
+struct Comparison<'a> {
+    expected: &'a [u8],
+}
+
+impl Writer for Comparison<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        match self.expected.strip_prefix(bytes) {
+            Some(rest) => {
+                self.expected = rest;
+                Ok(())
+            }
+            None => Err(bincode::error::EncodeError::Other("differs from its re-encoding")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Shape {
+        Dot,
+        Line(u32),
+        Text(String),
+    }
+
+    #[test]
+    fn a_value_survives_its_encoding() {
+        for shape in [Shape::Dot, Shape::Line(70_000), Shape::Text("room".into())] {
+            assert_eq!(decode::<Shape>(&encode(&shape).unwrap(), 64), Ok(shape));
+        }
+    }
+
+    #[test]
+    fn a_non_minimal_integer_is_refused() {
+        assert_eq!(decode::<u64>(&[5], 64), Ok(5));
+        assert_eq!(decode::<u64>(&[251, 5, 0], 64), Err(DecodeError::NotCanonical));
+    }
+
+    #[test]
+    fn trailing_bytes_unknown_variants_truncation_and_length_are_refused() {
+        assert_eq!(decode::<u64>(&[5, 6], 64), Err(DecodeError::Trailing(1)));
+        assert!(matches!(decode::<Shape>(&[3], 64), Err(DecodeError::Malformed(_))));
+        assert!(matches!(decode::<Shape>(&[2, 200], 64), Err(DecodeError::Malformed(_))));
+        assert_eq!(decode::<u64>(&[5, 6], 1), Err(DecodeError::TooLong { len: 2, limit: 1 }));
+    }
+
+    #[test]
+    fn a_claimed_length_of_gigabytes_allocates_nothing_and_is_refused() {
+        let claim = [253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        assert!(matches!(decode::<Vec<u64>>(&claim, 64), Err(DecodeError::Malformed(_))));
+        assert!(matches!(decode::<&[u8]>(&claim, 64), Err(DecodeError::Malformed(_))));
+    }
+}
