@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod frame;
 pub mod header;
 pub mod id;
+pub mod json;
 pub mod limit;
 pub mod reason;
 pub mod session;
