@@ -86,12 +86,13 @@ struct Comparison<'a> {
 
 impl Writer for Comparison<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
-        match self.expected.strip_prefix(bytes) {
-            Some(rest) => {
+        match self.expected.split_at_checked(bytes.len()) {
+            // What a value borrows from the input lies where it is expected, and need not be read again to be equal.
+            Some((same, rest)) if std::ptr::eq(same, bytes) || same == bytes => {
                 self.expected = rest;
                 Ok(())
             }
-            None => Err(bincode::error::EncodeError::Other("differs from its re-encoding")),
+            _ => Err(bincode::error::EncodeError::Other("differs from its re-encoding")),
         }
     }
 }
