@@ -1,0 +1,469 @@
+//! The agent's side: one session for the life of the agent, over one link after another.
+//!
+//! ```text
+//!    ┌──────────────────────────── the link is lost, or closed ◀───────────┐
+//!    ▼                                                                     │
+//! Waiting ──▶ Connecting ──▶ AwaitingChallenge ──▶ Signing ──▶ AwaitingWelcome ──▶ Ready ──▶ Draining
+//!    │             │                 │                │               │              │          │
+//!    │             └─────────────────┴────────────────┴───────────────┴──────────────┴──▶ Closing
+//!    └──▶ Stopped, after a shutdown
+//! ```
+//!
+//! What is published is kept over all links until it is confirmed, and with `keep` until its receipt or its expiry.
+
+mod config;
+mod directory_parts;
+mod incoming;
+mod outbox;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use config::{AgentOutput, AgentPublication, AgentPublishError, AgentSessionConfig, DeliveryId, OutboxDepth};
+
+use self::directory_parts::DirectoryParts;
+use self::outbox::Outbox;
+use super::Transmit;
+use super::heartbeat::{Beat, Heartbeat};
+use crate::backoff::Backoff;
+use crate::frame::{AgentFrame, DeliveryTag, Settlement};
+use crate::id::{MessageId, StoreId};
+use crate::limit;
+use crate::reason::CloseReason;
+use crate::server_choice::ServerChoice;
+use crate::time::Now;
+
+/// Shortest time between two requests for the directory.
+const FETCH_INTERVAL: Duration = Duration::from_secs(5);
+/// A link that was ready for this long was a good one: the backoff begins anew.
+const STABLE: Duration = Duration::from_secs(10);
+/// Expiry is by the wall clock, which may be set: look at least this often.
+const EXPIRY_CHECK: Duration = Duration::from_secs(60);
+
+/// Where an agent session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AgentState {
+    /// Between two links.
+    Waiting,
+    /// The driver opens a link.
+    Connecting,
+    /// The link is open.
+    AwaitingChallenge,
+    /// The driver checks the challenge and signs the login.
+    Signing,
+    /// The login is out.
+    AwaitingWelcome,
+    /// Frames flow.
+    Ready,
+    /// The server or the program asked to finish.
+    Draining,
+    /// The close is to be sent.
+    Closing,
+    /// Over.
+    Stopped,
+}
+
+/// The agent's side, without IO.
+#[derive(Debug)]
+pub struct AgentSession {
+    config: AgentSessionConfig,
+    state: AgentState,
+    clock: Now,
+    /// When the state ends by itself, if it does.
+    deadline: Option<Duration>,
+    server: usize,
+    choice: ServerChoice,
+    backoff: Backoff,
+    refusals: usize,
+    shutting_down: bool,
+    /// Counts links: names deliveries apart.
+    link: u64,
+    ready_since: Option<Duration>,
+    close_reason: CloseReason,
+    credit: usize,
+    max_envelope: usize,
+    heartbeat: Option<Heartbeat>,
+    store: Option<StoreId>,
+    outbox: Outbox,
+    unsettled: BTreeSet<DeliveryTag>,
+    directory_revision: u64,
+    directory_parts: DirectoryParts,
+    next_fetch: Duration,
+    wants_directory: bool,
+    /// Settles, bounded by the prefetch, and at most one each of everything else.
+    frames: VecDeque<AgentFrame>,
+    close: Option<CloseReason>,
+    outputs: VecDeque<AgentOutput>,
+}
+
+impl AgentSession {
+    /// A session that begins to connect at once. `config.server_names` names at least one server; with none the
+    /// session is stopped from the start.
+    pub fn new(config: AgentSessionConfig, now: Now) -> Self {
+        let mut session = Self {
+            state: AgentState::Waiting,
+            clock: now,
+            deadline: Some(now.elapsed),
+            server: 0,
+            choice: ServerChoice::new(config.server_names.len().max(1), config.seed),
+            backoff: Backoff::new(config.backoff, config.seed),
+            refusals: 0,
+            shutting_down: false,
+            link: 0,
+            ready_since: None,
+            close_reason: CloseReason::LinkLost,
+            credit: 0,
+            max_envelope: limit::ENVELOPE,
+            heartbeat: None,
+            store: None,
+            outbox: Outbox::new(config.outbox_messages, config.outbox_bytes),
+            unsettled: BTreeSet::new(),
+            directory_revision: 0,
+            directory_parts: DirectoryParts::default(),
+            next_fetch: now.elapsed,
+            wants_directory: false,
+            frames: VecDeque::new(),
+            close: None,
+            outputs: VecDeque::new(),
+            config,
+        };
+        if session.config.server_names.is_empty() {
+            session.stop();
+        } else {
+            session.connect();
+        }
+        session
+    }
+
+    fn connect(&mut self) {
+        self.server = self.choice.next(self.clock.elapsed);
+        self.enter(AgentState::Connecting, Some(self.config.connect_timeout));
+        self.outputs.push_back(AgentOutput::Connect { server: self.server });
+    }
+
+    fn enter(&mut self, state: AgentState, lasts: Option<Duration>) {
+        self.state = state;
+        self.deadline = lasts.map(|lasts| self.clock.elapsed.saturating_add(lasts));
+    }
+
+    /// The link asked for is open.
+    pub fn link_up(&mut self, now: Now) {
+        self.clock = now;
+        if self.state == AgentState::Connecting {
+            self.enter(AgentState::AwaitingChallenge, Some(self.config.login_timeout));
+        }
+        self.check_invariants();
+    }
+
+    /// The link is gone or could not be opened. `reason` counts unless the session closed it for one of its own.
+    pub fn link_down(&mut self, reason: CloseReason, now: Now) {
+        self.clock = now;
+        match self.state {
+            AgentState::Waiting | AgentState::Stopped => {}
+            AgentState::Closing => self.lost(self.close_reason),
+            _ => self.lost(reason),
+        }
+        self.check_invariants();
+    }
+
+    /// What the old link held is over; when to open the next.
+    fn lost(&mut self, reason: CloseReason) {
+        self.link += 1;
+        self.heartbeat = None;
+        self.unsettled.clear();
+        self.frames.clear();
+        self.close = None;
+        self.directory_parts = DirectoryParts::default();
+        self.outbox.link_lost();
+        let ready_for = self.ready_since.take().map(|since| self.clock.elapsed.saturating_sub(since));
+        if self.shutting_down {
+            return self.stop();
+        }
+        if ready_for.is_some_and(|span| span >= STABLE) {
+            self.backoff.reset();
+        }
+        let retry_in = self.reconnect_delay(reason);
+        self.enter(AgentState::Waiting, Some(retry_in));
+        self.outputs.push_back(AgentOutput::Down { reason, retry_in });
+    }
+
+    /// Ordinary losses back off; a refusal sends the agent to the other servers, and once all have refused, to a
+    /// much longer wait.
+    fn reconnect_delay(&mut self, reason: CloseReason) -> Duration {
+        let delay = self.backoff.next_delay();
+        if reason.is_retryable() {
+            return delay;
+        }
+        self.refusals += 1;
+        let refused = self.config.refused_delay;
+        self.choice.avoid(self.server, self.clock.elapsed.saturating_add(refused));
+        if self.refusals < self.config.server_names.len() {
+            return delay;
+        }
+        self.refusals = 0;
+        let jitter = delay.as_secs_f64() / self.config.backoff.cap.as_secs_f64().max(f64::MIN_POSITIVE);
+        refused.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+    }
+
+    fn stop(&mut self) {
+        self.enter(AgentState::Stopped, None);
+        self.outputs.push_back(AgentOutput::Stopped);
+    }
+
+    /// The driver's login for the challenge.
+    pub fn challenge_signed(&mut self, fields: Bytes, proof: Bytes, now: Now) {
+        self.clock = now;
+        if self.state == AgentState::Signing {
+            self.state = AgentState::AwaitingWelcome;
+            self.frames.push_back(AgentFrame::Authenticate { fields, proof });
+        }
+        self.check_invariants();
+    }
+
+    /// The driver does not want to log in here.
+    pub fn challenge_refused(&mut self, reason: CloseReason, now: Now) {
+        self.clock = now;
+        if self.state == AgentState::Signing {
+            self.begin_close(reason);
+        }
+        self.check_invariants();
+    }
+
+    /// Sends nothing new, and closes once nothing is in flight either way or the grace period is over.
+    fn start_finishing(&mut self) {
+        if self.state == AgentState::Ready {
+            self.enter(AgentState::Draining, Some(self.config.grace));
+        }
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        let sends = self.shutting_down && self.outbox.has_queued();
+        let in_flight = self.outbox.unconfirmed() > 0 || sends || !self.unsettled.is_empty() || !self.frames.is_empty();
+        if self.state == AgentState::Draining && !in_flight {
+            self.begin_close(if self.shutting_down { CloseReason::Shutdown } else { CloseReason::Draining });
+        }
+    }
+
+    /// Takes an envelope for publishing.
+    ///
+    /// # Errors
+    /// [`AgentPublishError`]; nothing was changed.
+    pub fn publish(&mut self, publication: AgentPublication, now: Now) -> Result<(), AgentPublishError> {
+        self.clock = now;
+        if self.shutting_down || self.state == AgentState::Stopped {
+            return Err(AgentPublishError::Stopped);
+        }
+        let len = publication.envelope.len();
+        if len > self.max_envelope {
+            return Err(AgentPublishError::TooLarge { len, limit: self.max_envelope });
+        }
+        let taken = self.outbox.add(publication);
+        self.check_invariants();
+        taken
+    }
+
+    /// Forgets a message that was never on any link: `true` means that nothing was or will be sent.
+    pub fn withdraw(&mut self, id: MessageId) -> bool {
+        self.outbox.withdraw(id)
+    }
+
+    /// Stops keeping a message: a signed receipt or a verified answer came.
+    pub fn receipted(&mut self, id: MessageId) {
+        self.outbox.forget(id);
+        self.check_invariants();
+    }
+
+    /// Settles a delivery. One of an older link is left alone: the broker has given it to someone again.
+    pub fn settle(&mut self, delivery: DeliveryId, settlement: Settlement) {
+        let live = matches!(self.state, AgentState::Ready | AgentState::Draining) && delivery.link == self.link;
+        if live && self.unsettled.remove(&delivery.tag) {
+            self.frames.push_back(AgentFrame::Settle { tag: delivery.tag, settlement });
+        }
+        self.check_invariants();
+    }
+
+    /// Asks for the directory; at most every 5 s, and at once after the next login when there is no link.
+    pub fn fetch_directory(&mut self, now: Now) {
+        self.clock = now;
+        self.wants_directory = true;
+        self.request_directory();
+        self.check_invariants();
+    }
+
+    fn request_directory(&mut self) {
+        if self.state == AgentState::Ready && self.clock.elapsed >= self.next_fetch {
+            self.wants_directory = false;
+            self.next_fetch = self.clock.elapsed.saturating_add(FETCH_INTERVAL);
+            self.frames.push_back(AgentFrame::FetchDirectory { revision: self.directory_revision });
+        }
+    }
+
+    /// The directory in use has this revision.
+    pub fn directory_changed(&mut self, revision: u64) {
+        self.directory_revision = revision;
+    }
+
+    /// Closes the link for `reason` and opens another.
+    pub fn reconnect(&mut self, reason: CloseReason, now: Now) {
+        self.clock = now;
+        self.begin_close(reason);
+        self.check_invariants();
+    }
+
+    /// Takes nothing new, waits for confirms and settles for the grace period, closes, and is stopped.
+    pub fn shutdown(&mut self, now: Now) {
+        self.clock = now;
+        self.shutting_down = true;
+        match self.state {
+            AgentState::Waiting | AgentState::Connecting => self.stop(),
+            AgentState::Ready | AgentState::Draining => self.start_finishing(),
+            AgentState::AwaitingChallenge | AgentState::Signing | AgentState::AwaitingWelcome => {
+                self.begin_close(CloseReason::Shutdown);
+            }
+            AgentState::Closing | AgentState::Stopped => {}
+        }
+        self.check_invariants();
+    }
+
+    /// Looks at the time.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.clock = now;
+        if self.state == AgentState::Stopped {
+            return;
+        }
+        while let Some(id) = self.outbox.expire(now.wall) {
+            self.outputs.push_back(AgentOutput::Expired { id });
+        }
+        self.outbox.release_held(now.elapsed);
+        if self.deadline.is_some_and(|deadline| now.elapsed >= deadline) {
+            self.deadline_passed();
+        }
+        let beat = self.heartbeat.as_mut().map_or(Beat::Quiet, |heartbeat| heartbeat.beat(now.elapsed));
+        match beat {
+            Beat::Missed => self.begin_close(CloseReason::HeartbeatMissed),
+            Beat::Send if self.frames.is_empty() => self.frames.push_back(AgentFrame::Heartbeat),
+            Beat::Send | Beat::Quiet => {}
+        }
+        if self.wants_directory {
+            self.request_directory();
+        }
+        self.finish();
+        self.check_invariants();
+    }
+
+    fn deadline_passed(&mut self) {
+        match self.state {
+            AgentState::Waiting => self.connect(),
+            AgentState::Connecting => self.lost(CloseReason::ConnectFailed),
+            AgentState::AwaitingChallenge | AgentState::Signing | AgentState::AwaitingWelcome => {
+                self.begin_close(CloseReason::LoginTimeout);
+            }
+            AgentState::Draining if self.shutting_down => self.begin_close(CloseReason::Shutdown),
+            AgentState::Draining => self.begin_close(CloseReason::Draining),
+            AgentState::Closing => self.lost(self.close_reason),
+            AgentState::Ready | AgentState::Stopped => {}
+        }
+    }
+
+    /// The close takes the place of everything queued; a driver that does not report the link down is not waited for.
+    fn begin_close(&mut self, reason: CloseReason) {
+        let has_link = !matches!(
+            self.state,
+            AgentState::Waiting | AgentState::Connecting | AgentState::Closing | AgentState::Stopped
+        );
+        if has_link {
+            self.enter(AgentState::Closing, Some(self.config.grace));
+            self.close_reason = reason;
+            self.heartbeat = None;
+            self.frames.clear();
+            self.close = Some(reason);
+        }
+    }
+
+    /// The next thing for the driver to do.
+    pub fn poll_output(&mut self) -> Option<AgentOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The next frame, or the close. Ask when the link can take one: publishes are framed only then.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(reason) = self.close.take() {
+            return Some(Transmit::Close(reason));
+        }
+        let frame = match self.frames.pop_front() {
+            Some(frame) => frame,
+            None if self.may_publish() => AgentFrame::Publish { envelope: self.outbox.send_next()? },
+            None => return None,
+        };
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.sent();
+        }
+        self.finish();
+        match frame.encode() {
+            Ok(frame) => Some(Transmit::Frame(frame)),
+            Err(_) => {
+                self.begin_close(CloseReason::FrameTooLarge);
+                self.close.take().map(Transmit::Close)
+            }
+        }
+    }
+
+    fn may_publish(&self) -> bool {
+        let open = self.state == AgentState::Ready || (self.state == AgentState::Draining && self.shutting_down);
+        open && self.outbox.unconfirmed() < self.credit
+    }
+
+    /// Whether [`Self::poll_transmit`] may have something.
+    pub fn wants_transmit(&self) -> bool {
+        self.close.is_some() || !self.frames.is_empty() || (self.may_publish() && self.outbox.has_queued())
+    }
+
+    /// When, on the `elapsed` clock, [`Self::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        if self.state == AgentState::Stopped {
+            return None;
+        }
+        let expiry = self.outbox.next_expiry().map(|at| {
+            let wait = at.since(self.clock.wall) + Duration::from_millis(1);
+            self.clock.elapsed.saturating_add(wait.min(EXPIRY_CHECK))
+        });
+        let fetch = (self.wants_directory && self.state == AgentState::Ready).then_some(self.next_fetch);
+        let heartbeat = self.heartbeat.as_ref().map(Heartbeat::timeout);
+        let timers = [self.deadline, expiry, self.outbox.next_release(), fetch, heartbeat];
+        timers.into_iter().flatten().min()
+    }
+
+    /// Where the session stands.
+    pub fn state(&self) -> AgentState {
+        self.state
+    }
+
+    /// Whether envelopes can be published now.
+    pub fn is_ready(&self) -> bool {
+        self.state == AgentState::Ready
+    }
+
+    /// How full the outbox is.
+    pub fn outbox(&self) -> OutboxDepth {
+        self.outbox.depth()
+    }
+
+    /// Deliveries the program has not settled.
+    pub fn unsettled(&self) -> usize {
+        self.unsettled.len()
+    }
+
+    fn check_invariants(&self) {
+        self.outbox.check_invariants();
+        debug_assert!(self.unsettled.len() <= usize::from(self.config.prefetch.unwrap_or(0)), "past the prefetch");
+        debug_assert!(self.directory_parts.held() <= limit::DIRECTORY, "directory past its bound");
+        debug_assert!(self.state == AgentState::Closing || self.close.is_none(), "a close in another state");
+        debug_assert!(
+            self.frames.len() <= usize::from(self.config.prefetch.unwrap_or(0)) + 4,
+            "frames past their bound"
+        );
+    }
+}
