@@ -2,6 +2,10 @@
 
 mod broker;
 mod link;
+#[cfg(feature = "websocket")]
+pub mod tls;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use broker::{
     Broker, BrokerError, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Publication, PublishError,

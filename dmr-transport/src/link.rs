@@ -35,6 +35,17 @@ pub enum LinkError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// This side tried to send a frame longer than the other side takes. Nothing was sent.
+    #[error("own frame has {len} bytes, {limit} allowed")]
+    OwnFrameTooLarge {
+        /// Bytes of the frame.
+        len: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A frame was queued without waiting until the link was ready for it. Nothing was queued.
+    #[error("a frame was queued before the link was ready")]
+    NotReady,
     /// The connection was not opened, or a frame not written, in time.
     #[error("timed out: {0}")]
     Timeout(&'static str),
@@ -112,4 +123,10 @@ pub trait LinkReceiver: Send + 'static {
     /// # Cancel safety
     /// Safe: no frame is lost.
     fn receive(&mut self) -> impl Future<Output = Result<Received, LinkError>> + Send;
+
+    /// Bounds what may still arrive, in bytes of the connection; `None` lifts the bound, which is how a link starts.
+    ///
+    /// A server sets it before the login and lifts it after, so that a stranger cannot make it hold a whole frame.
+    /// Past it the link ends with [`LinkError::FrameTooLarge`]. Links that hold nothing for strangers ignore it.
+    fn limit_input(&mut self, _bytes: Option<u64>) {}
 }
