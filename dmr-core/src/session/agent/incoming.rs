@@ -21,7 +21,7 @@ const HEARTBEAT: (Duration, Duration) = (Duration::from_millis(100), Duration::f
 
 impl AgentSession {
     /// A frame came in.
-    pub fn receive(&mut self, frame: &[u8], now: Now) {
+    pub fn receive(&mut self, frame: &Bytes, now: Now) {
         self.clock = now;
         if matches!(
             self.state,
@@ -33,7 +33,7 @@ impl AgentSession {
         let frame = if !ready && frame.len() > limit::LOGIN_FRAME {
             Err(CloseReason::FrameTooLarge)
         } else {
-            ServerFrame::decode(frame).map_err(|error| close_reason(&error))
+            ServerFrame::decode_shared(frame).map_err(|error| close_reason(&error))
         };
         match frame {
             Err(reason) => self.begin_close(reason),

@@ -17,7 +17,7 @@ const FETCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl ServerSession {
     /// A frame came in.
-    pub fn receive(&mut self, frame: &[u8], now: Now) {
+    pub fn receive(&mut self, frame: &Bytes, now: Now) {
         match self.state {
             ServerState::Closing | ServerState::Ended => return,
             ServerState::Greeting | ServerState::CheckingLogin => self.begin_close(CloseReason::ProtocolViolation),
@@ -26,7 +26,7 @@ impl ServerSession {
                 if let Some(heartbeat) = &mut self.heartbeat {
                     heartbeat.heard(now.elapsed);
                 }
-                match AgentFrame::decode(frame) {
+                match AgentFrame::decode_shared(frame) {
                     Ok(frame) => self.receive_frame(frame, now),
                     Err(error) => self.begin_close(close_reason(&error)),
                 }
@@ -36,11 +36,11 @@ impl ServerSession {
     }
 
     /// Nothing but the login frame is parsed before the login, and nothing longer than it may be.
-    fn receive_login(&mut self, frame: &[u8]) {
+    fn receive_login(&mut self, frame: &Bytes) {
         if frame.len() > limit::LOGIN_FRAME {
             return self.begin_close(CloseReason::FrameTooLarge);
         }
-        let (fields, proof) = match AgentFrame::decode(frame) {
+        let (fields, proof) = match AgentFrame::decode_shared(frame) {
             Ok(AgentFrame::Authenticate { fields, proof }) => (fields, proof),
             Ok(_) => return self.begin_close(CloseReason::ProtocolViolation),
             Err(error) => return self.begin_close(close_reason(&error)),
