@@ -271,6 +271,15 @@ impl AgentFrame {
         Ok(Self::Publish { envelope: bytes.slice_ref(envelope) })
     }
 
+    /// Every frame's name, by its number on the wire.
+    pub const NAMES: &'static [&'static str] =
+        &["authenticate", "subscribe", "publish", "settle", "fetch-directory", "heartbeat"];
+
+    /// The name of the frame that `bytes` begin, which need not decode; `unknown` for none. For metrics.
+    pub fn name_of(bytes: &[u8]) -> &'static str {
+        name_by_number(Self::NAMES, bytes)
+    }
+
     /// The frame's name, for metrics.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -301,6 +310,25 @@ impl ServerFrame {
         Ok(Self::Deliver { tag, attempt, envelope: bytes.slice_ref(envelope) })
     }
 
+    /// Every frame's name, by its number on the wire.
+    pub const NAMES: &'static [&'static str] = &[
+        "challenge",
+        "welcome",
+        "refused",
+        "confirm",
+        "reject",
+        "deliver",
+        "directory",
+        "notice",
+        "drain",
+        "heartbeat",
+    ];
+
+    /// The name of the frame that `bytes` begin, which need not decode; `unknown` for none. For metrics.
+    pub fn name_of(bytes: &[u8]) -> &'static str {
+        name_by_number(Self::NAMES, bytes)
+    }
+
     /// The frame's name, for metrics.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -315,5 +343,57 @@ impl ServerFrame {
             Self::Drain { .. } => "drain",
             Self::Heartbeat => "heartbeat",
         }
+    }
+}
+
+/// Frame numbers are below 251, so the first byte is the whole number.
+fn name_by_number(names: &[&'static str], bytes: &[u8]) -> &'static str {
+    bytes.first().and_then(|number| names.get(usize::from(*number))).copied().unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoded_frame_is_named_by_its_number_and_garbage_is_unknown() {
+        let agent = [
+            AgentFrame::Authenticate { fields: Bytes::new(), proof: Bytes::new() },
+            AgentFrame::Subscribe { prefetch: 1 },
+            AgentFrame::Publish { envelope: Bytes::new() },
+            AgentFrame::Settle { tag: DeliveryTag(1), settlement: Settlement::Ack },
+            AgentFrame::FetchDirectory { revision: 1 },
+            AgentFrame::Heartbeat,
+        ];
+        for frame in &agent {
+            assert_eq!(AgentFrame::name_of(&frame.encode().unwrap()), frame.name());
+        }
+        assert_eq!(agent.each_ref().map(AgentFrame::name), AgentFrame::NAMES);
+        let id = MessageId::from_custom_bytes([1; 16]);
+        let welcome = Welcome {
+            session: SessionId::from_custom_bytes([1; 16]),
+            store: StoreId::from_custom_bytes([1; 16]),
+            credit: 1,
+            heartbeat_ms: 1,
+            max_envelope: 1,
+        };
+        let server = [
+            ServerFrame::Challenge { challenge: Bytes::new(), signature: Bytes::new() },
+            ServerFrame::Welcome(welcome),
+            ServerFrame::Refused { reason: CloseReason::LoginRefused },
+            ServerFrame::Confirm { ids: vec![id] },
+            ServerFrame::Reject { id, reason: RejectReason::Expired, retry_after_ms: 0, recipients: Vec::new() },
+            ServerFrame::Deliver { tag: DeliveryTag(1), attempt: 1, envelope: Bytes::new() },
+            ServerFrame::Directory { revision: 1, total: 0, offset: 0, part: Bytes::new() },
+            ServerFrame::Notice { id, reason: FailureReason::Expired },
+            ServerFrame::Drain { retry_after_ms: 1 },
+            ServerFrame::Heartbeat,
+        ];
+        for frame in &server {
+            assert_eq!(ServerFrame::name_of(&frame.encode().unwrap()), frame.name());
+        }
+        assert_eq!(server.each_ref().map(ServerFrame::name), ServerFrame::NAMES);
+        assert_eq!(AgentFrame::name_of(&[]), "unknown");
+        assert_eq!(ServerFrame::name_of(&[200, 1]), "unknown");
     }
 }
