@@ -2,6 +2,8 @@
 
 mod broker;
 mod link;
+#[cfg(feature = "memory")]
+pub mod memory;
 #[cfg(feature = "websocket")]
 pub mod tls;
 #[cfg(feature = "websocket")]
