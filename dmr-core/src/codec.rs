@@ -4,9 +4,11 @@
 //! integer or anything else that differs from its own re-encoding is refused. The re-encoding is compared,
 //! never used: what was sent is what is signed, hashed and verified.
 
-use bincode::config::{Configuration, standard};
+use bincode::config::{Config, Configuration, standard};
 use bincode::enc::write::Writer;
 use serde::{Deserialize, Serialize};
+
+use crate::limit;
 
 /// Why bytes are not the encoding of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +55,15 @@ pub enum EncodeError {
 
 const CONFIG: Configuration = standard();
 
+/// bincode allocates a text or byte string at the length it claims, before it looks whether the input is that long;
+/// what is claimed in all is bounded by a constant in the configuration. A byte of input is a claim of at most
+/// sixteen (an integer of 128 bits).
+const CLAIM: usize = 16;
+/// Input up to this length, which is all that a stranger can send, claims at most 64 KiB.
+const SHORT: usize = limit::LOGIN_FRAME;
+/// No input is longer.
+const LONG: usize = limit::FRAME;
+
 /// The encoding of `value`.
 ///
 /// # Errors
@@ -64,19 +75,29 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
 /// The value that `bytes` encode; it may borrow from them.
 ///
 /// # Errors
-/// [`DecodeError`] for more than `limit` bytes and for anything but the one encoding of a value.
+/// [`DecodeError`] for more than `limit` bytes (at most [`limit::FRAME`]) and for anything but the one encoding of a value.
 pub fn decode<'a, T: Deserialize<'a> + Serialize>(bytes: &'a [u8], limit: usize) -> Result<T, DecodeError> {
+    let limit = limit.min(LONG);
     if bytes.len() > limit {
         return Err(DecodeError::TooLong { len: bytes.len(), limit });
     }
-    let (value, used) = bincode::serde::borrow_decode_from_slice::<T, _>(bytes, CONFIG)
-        .map_err(|error| DecodeError::Malformed(error.to_string().into()))?;
+    let (value, used) = if bytes.len() <= SHORT {
+        read(bytes, CONFIG.with_limit::<{ CLAIM * SHORT }>())?
+    } else {
+        read(bytes, CONFIG.with_limit::<{ CLAIM * LONG }>())?
+    };
     if used != bytes.len() {
         return Err(DecodeError::Trailing(bytes.len() - used));
     }
     let mut rest = Comparison { expected: bytes };
     bincode::serde::encode_into_writer(&value, &mut rest, CONFIG).map_err(|_| DecodeError::NotCanonical)?;
     if rest.expected.is_empty() { Ok(value) } else { Err(DecodeError::NotCanonical) }
+}
+
+/// The value at the start of `bytes`, and how many of them it takes.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], config: impl Config) -> Result<(T, usize), DecodeError> {
+    bincode::serde::borrow_decode_from_slice(bytes, config)
+        .map_err(|error| DecodeError::Malformed(error.to_string().into()))
 }
 
 /// A writer that accepts only the bytes it expects.
@@ -131,8 +152,26 @@ mod tests {
 
     #[test]
     fn a_claimed_length_of_gigabytes_allocates_nothing_and_is_refused() {
-        let claim = [253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
-        assert!(matches!(decode::<Vec<u64>>(&claim, 64), Err(DecodeError::Malformed(_))));
-        assert!(matches!(decode::<&[u8]>(&claim, 64), Err(DecodeError::Malformed(_))));
+        for claim in [i64::MAX as u64, 1 << 60, 1 << 40, 1 << 32, 1 << 20] {
+            let claim = encode(&claim).unwrap();
+            assert!(matches!(decode::<Vec<u64>>(&claim, 64), Err(DecodeError::Malformed(_))));
+            assert!(matches!(decode::<&[u8]>(&claim, 64), Err(DecodeError::Malformed(_))));
+            assert!(matches!(decode::<String>(&claim, 64), Err(DecodeError::Malformed(_))));
+            assert!(matches!(decode::<bytes::Bytes>(&claim, 64), Err(DecodeError::Malformed(_))));
+            let long = [claim, vec![0; 2 * SHORT]].concat();
+            assert!(matches!(decode::<bytes::Bytes>(&long, LONG), Err(DecodeError::Malformed(_))));
+        }
+    }
+
+    #[test]
+    fn the_longest_input_of_each_kind_is_not_taken_for_too_large_a_claim() {
+        for len in [SHORT, SHORT + 1, LONG] {
+            let bytes = encode(&bytes::Bytes::from(vec![7; len - 5])).unwrap();
+            assert!((len - 2..=len).contains(&bytes.len()));
+            assert_eq!(decode::<bytes::Bytes>(&bytes, LONG).map(|value| value.len()), Ok(len - 5));
+        }
+        let integers = encode(&vec![u64::MAX; 400]).unwrap();
+        assert_eq!(decode::<Vec<u64>>(&integers, SHORT), Ok(vec![u64::MAX; 400]));
+        assert_eq!(decode::<Vec<u64>>(&encode(&vec![1_u64; 4_000]).unwrap(), SHORT), Ok(vec![1; 4_000]));
     }
 }

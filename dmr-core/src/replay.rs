@@ -186,8 +186,6 @@ impl<V: Clone> ReplayGuard<V> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(30);
@@ -311,89 +309,5 @@ mod tests {
             guard.admit(sender(1), envelope(2, 1), end, Duration::MAX, Timestamp(0)),
             Admission::Full { retry_after: LONGEST_RETRY }
         ));
-    }
-
-    /// The guard as one would write it without care for time or memory.
-    #[derive(Default)]
-    struct Naive {
-        seen: Vec<(ParticipantId, Reference, Timestamp, Option<Timestamp>, Option<u8>)>,
-    }
-
-    impl Naive {
-        fn admit(
-            &mut self,
-            sender: ParticipantId,
-            envelope: Reference,
-            expires: Timestamp,
-            wall: Timestamp,
-            capacity: usize,
-        ) -> Admission<u8> {
-            self.seen.retain(|entry| entry.2.plus(KEPT) >= wall);
-            if let Some(entry) = self.seen.iter_mut().find(|entry| entry.0 == sender && entry.1.id == envelope.id) {
-                return match (entry.1.digest == envelope.digest, entry.4, entry.3) {
-                    (false, ..) => Admission::Conflict,
-                    (true, Some(verdict), _) => Admission::Done(verdict),
-                    (true, None, Some(until)) if until > wall => {
-                        Admission::InProgress { retry_after: until.since(wall).min(LEASE) }
-                    }
-                    (true, None, _) => {
-                        entry.3 = Some(wall.plus(LEASE));
-                        Admission::Process
-                    }
-                };
-            }
-            if self.seen.len() == capacity {
-                let first = self.seen.iter().map(|entry| entry.2.plus(KEPT)).min().unwrap_or(wall);
-                return Admission::Full { retry_after: Duration::from_millis(first.0 + 1 - wall.0).min(LONGEST_RETRY) };
-            }
-            self.seen.push((sender, envelope, expires, Some(wall.plus(LEASE)), None));
-            Admission::Process
-        }
-
-        fn end(&mut self, sender: ParticipantId, envelope: Reference, verdict: Option<u8>) {
-            let held = |entry: &&mut (ParticipantId, Reference, _, _, Option<u8>)| {
-                entry.0 == sender && entry.1 == envelope && entry.4.is_none()
-            };
-            if let Some(entry) = self.seen.iter_mut().find(held) {
-                entry.3 = None;
-                entry.4 = verdict;
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(512))]
-        #[test]
-        fn the_guard_agrees_with_a_naive_one(
-            capacity in 1_usize..12,
-            steps in prop::collection::vec((0_u8..6, 1_u8..3, 1_u8..12, 1_u8..4, 0_u64..60, 0_u64..400), 1..300),
-        ) {
-            let mut guard = ReplayGuard::new(capacity);
-            let mut naive = Naive::default();
-            let mut wall = at(1_000);
-            for (operation, from, id, digest, step, lives) in steps {
-                let (sender, envelope) = (sender(from), envelope(id, digest));
-                match operation {
-                    0..=3 => {
-                        wall = wall.plus(Duration::from_secs(step));
-                        let expires = wall.plus(Duration::from_secs(lives)).minus(limit::CLOCK_SKEW);
-                        prop_assert_eq!(
-                            guard.admit(sender, envelope, expires, LEASE, wall),
-                            naive.admit(sender, envelope, expires, wall, capacity)
-                        );
-                    }
-                    4 => {
-                        guard.finish(sender, envelope, id);
-                        naive.end(sender, envelope, Some(id));
-                    }
-                    _ => {
-                        guard.release(sender, envelope);
-                        naive.end(sender, envelope, None);
-                    }
-                }
-                prop_assert!(guard.len() <= capacity && guard.len() >= naive.seen.len());
-                prop_assert_eq!(guard.len(), guard.by_end.len());
-            }
-        }
     }
 }

@@ -1,0 +1,11 @@
+//! What `dmr-core` promises to everyone who links it, seen from outside.
+//!
+//! - [`decode`]: any bytes at all, against every decoder;
+//! - [`golden`]: the byte layouts, frozen in hexadecimal;
+//! - [`replay`]: the replay guard beside a naive one.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first thing that is wrong")]
+
+mod decode;
+mod golden;
+mod replay;
