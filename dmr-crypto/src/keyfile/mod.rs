@@ -1,0 +1,95 @@
+//! The text of secret key files: strict JSON, one kind of file for each owner of keys.
+//!
+//! Only text is made and read here; files and their permissions are the program's. What is read and written passes
+//! through memory that is erased, and no error quotes it.
+
+mod authority;
+#[cfg(feature = "seal")]
+mod keyring;
+mod secret;
+mod server;
+
+use dmr_core::json::{self, JsonError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// The text of a key file; erased when dropped.
+pub type KeyFileText = Zeroizing<Vec<u8>>;
+
+/// Longest key file, in bytes.
+const MAX_LEN: usize = 64 << 10;
+/// Room for one key in the text.
+const KEY_ROOM: usize = 256;
+/// Room for everything else in the text.
+const FILE_ROOM: usize = 1024;
+
+/// Why a text is not a key file. Never quotes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// Longer than a key file may be.
+    #[error("a key file of {len} bytes, {MAX_LEN} allowed")]
+    TooLong {
+        /// Bytes given.
+        len: usize,
+    },
+    /// Not the strict JSON of a key file of this kind and version.
+    #[error("not a key file of this kind: line {line}, column {column}")]
+    Malformed {
+        /// Where, from 1; 0 when it has no place.
+        line: usize,
+        /// Where, from 1; 0 when it has no place.
+        column: usize,
+    },
+    /// A file of another kind.
+    #[error("a key file of another kind")]
+    WrongKind,
+    /// A version that this program does not know.
+    #[error("key file version {version} is not known")]
+    UnknownVersion {
+        /// The version in the file.
+        version: u32,
+    },
+    /// No keys, too many, one twice, or one that ends before it begins.
+    #[error("the keys in the file do not make a keyring")]
+    Keys,
+}
+
+impl From<JsonError> for KeyFileError {
+    fn from(error: JsonError) -> Self {
+        Self::Malformed { line: error.line, column: error.column }
+    }
+}
+
+/// The version that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// Whose keys a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Participant,
+    Server,
+    Root,
+    Directory,
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, KeyFileError> {
+    if text.len() > MAX_LEN {
+        return Err(KeyFileError::TooLong { len: text.len() });
+    }
+    Ok(json::parse(text)?)
+}
+
+/// The text of `file`, in memory that never moves and is erased: `keys` is how many it holds.
+fn write<T: Serialize>(file: &T, keys: usize) -> Result<KeyFileText, KeyFileError> {
+    let mut text = Zeroizing::new(Vec::with_capacity(FILE_ROOM + KEY_ROOM * keys));
+    serde_json::to_writer_pretty(&mut *text, file).map_err(|_| KeyFileError::Keys)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn check_version(version: u32) -> Result<(), KeyFileError> {
+    if version == VERSION { Ok(()) } else { Err(KeyFileError::UnknownVersion { version }) }
+}
