@@ -4,6 +4,8 @@ mod broker;
 mod link;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "service")]
+pub mod service;
 #[cfg(feature = "websocket")]
 pub mod tls;
 #[cfg(feature = "websocket")]

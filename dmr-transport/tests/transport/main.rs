@@ -1,0 +1,3 @@
+//! Links, brokers and program plumbing from the outside.
+
+mod settings;
