@@ -1,9 +1,9 @@
 //! Labels and hashes: every byte string that is hashed or signed begins with a label of its own.
 
 use dmr_core::directory::{Algorithm, Validity};
-use dmr_core::envelope::Wrap;
+use dmr_core::envelope::{Envelope, Wrap};
 use dmr_core::header::Suite;
-use dmr_core::id::{Digest, KeyId, ParticipantId};
+use dmr_core::id::{Digest, KeyId, MessageId, ParticipantId};
 use sha2::{Digest as _, Sha256};
 
 /// Label of an envelope's signed bytes.
@@ -14,6 +14,8 @@ const LOGIN: &[u8] = b"DMR/1 login\0";
 const CHALLENGE: &[u8] = b"DMR/1 challenge\0";
 /// Label of an identity key's signature over a sealing key.
 const SEALING: &[u8] = b"DMR/1 sealing\0";
+/// Label of the ids of answers.
+const ANSWER: &[u8] = b"DMR/1 answer\0";
 /// Label of key ids.
 const KEY_ID: &[u8] = b"DMR/1 kid";
 
@@ -55,6 +57,24 @@ pub(crate) fn envelope_digest(signed: &[u8]) -> Digest {
     Digest(sha256(&[signed]))
 }
 
+/// The digest that names `envelope` in receipts and answers, whether or not its signature holds.
+pub fn digest_of(envelope: &Envelope) -> Digest {
+    let header_hash = sha256(&[envelope.header_bytes()]);
+    envelope_digest(&envelope_signed(envelope.header().suite, &header_hash, envelope.wraps(), envelope.body()))
+}
+
+/// The id of a participant's answer to a question: however often it is asked, it has one answer.
+///
+/// A version 8 UUID of the first 16 bytes of `SHA-256("DMR/1 answer" ‖ 0x00 ‖ question ‖ participant)`.
+pub fn answer_id(question: MessageId, answering: ParticipantId) -> MessageId {
+    let hash = sha256(&[ANSWER, question.as_bytes(), answering.as_bytes()]);
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(hash) {
+        *to = from;
+    }
+    MessageId::from_custom_bytes(id)
+}
+
 /// What an agent signs to log in: `"DMR/1 login" ‖ 0x00 ‖ SHA-256(challenge) ‖ SHA-256(fields)`.
 pub(crate) fn login_signed(challenge: &[u8], fields: &[u8]) -> Vec<u8> {
     [LOGIN, &sha256(&[challenge]), &sha256(&[fields])].concat()
@@ -86,6 +106,15 @@ pub(crate) fn sealing_signed(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_has_one_answer_id_for_each_participant() {
+        let question = MessageId::from_custom_bytes([1; 16]);
+        let [one, other] = [[2; 16], [3; 16]].map(ParticipantId::from_custom_bytes);
+        assert_eq!(answer_id(question, one), answer_id(question, one));
+        assert_ne!(answer_id(question, one), answer_id(question, other));
+        assert_eq!(answer_id(question, one).as_bytes()[6] >> 4, 8);
+    }
 
     #[test]
     fn one_public_key_under_two_algorithms_has_two_ids() {

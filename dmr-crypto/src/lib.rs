@@ -20,7 +20,7 @@ mod sealing;
 #[cfg(feature = "sign")]
 mod server_keys;
 
-pub use digest::key_id;
+pub use digest::{answer_id, digest_of, key_id};
 pub use directory::{DirectoryRefused, DirectoryTrust, Fork, Freshness, Offer, TrustError, VerifiedDirectory};
 pub use envelope::{EnvelopeFacts, VerifyError, check_recipients, verify_envelope};
 #[cfg(feature = "seal")]
