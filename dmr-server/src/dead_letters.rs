@@ -1,0 +1,41 @@
+//! The dead letters: counted, logged, and told to their senders' sessions here. Unsigned advice.
+
+use std::sync::Arc;
+
+use dmr_core::backoff::{Backoff, BackoffConfig};
+use dmr_transport::{Broker, BrokerError, DeadLetters};
+
+use crate::shared::Shared;
+
+/// Consumes the dead letters for ever, subscribing again with a backoff.
+pub(crate) async fn run<B: Broker>(shared: Arc<Shared<B>>, seed: u64) {
+    let mut backoff = Backoff::new(BackoffConfig::default(), seed);
+    loop {
+        let error = match shared.broker.dead_letters().await {
+            Ok(letters) => {
+                backoff.reset();
+                consume(&shared, letters).await
+            }
+            Err(error) => error,
+        };
+        let delay = backoff.next_delay();
+        tracing::warn!(%error, ?delay, "no dead letters; subscribing again");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+async fn consume<B: Broker>(shared: &Shared<B>, mut letters: impl DeadLetters) -> BrokerError {
+    loop {
+        match letters.next().await {
+            Ok(letter) => {
+                shared.metrics.dead_lettered(letter.reason);
+                tracing::info!(
+                    id = %letter.id, sender = %letter.sender, mailbox = %letter.mailbox, reason = %letter.reason,
+                    "dead letter"
+                );
+                shared.registry.notify(letter.sender, letter.id, letter.reason);
+            }
+            Err(error) => return error,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the program does besides serving, and how it says that it failed.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use dmr_transport::service::logging::LogError;
+
+use crate::clock::Clock;
+use crate::directory_report::{self, Moment, ReportError, Table};
+use crate::server::{BindError, Server};
+use crate::settings::{DirectoryCommand, RunSettings, SettingsRefused};
+
+/// Exit code for settings that are wrong: `EX_USAGE` of sysexits.h.
+const USAGE: u8 = 64;
+
+/// Why the program ends without success.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsRefused),
+    /// Logging could not start.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The server could not start.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A directory does not serve.
+    #[error(transparent)]
+    Directory(#[from] ReportError),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    /// Says why on the standard error: 64 for wrong settings, otherwise 1.
+    pub fn report(&self) -> ExitCode {
+        // Where even this cannot be written, nobody is left to tell.
+        let _ = writeln!(io::stderr(), "error: {self}");
+        match self {
+            Self::Settings(_) | Self::Log(_) => ExitCode::from(USAGE),
+            Self::Bind(error) if error.is_configuration() => ExitCode::from(USAGE),
+            Self::Bind(_) | Self::Directory(_) | Self::Io(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// `check`: validates everything that `run` needs, and starts nothing.
+///
+/// # Errors
+/// [`Failure`].
+pub fn check(settings: &RunSettings) -> Result<(), Failure> {
+    let (directory, refused) = Server::check(settings.config()?)?;
+    let mut out = io::stdout().lock();
+    if let Some(error) = refused {
+        writeln!(out, "warning: {error}; the directory that was kept would be used")?;
+    }
+    let participants = directory.directory().participants.len();
+    writeln!(
+        out,
+        "ok: network {}, directory revision {} with {participants} participants, {}, expires {}",
+        directory.network(),
+        directory.revision(),
+        directory.freshness(Clock::system().now().wall).as_str(),
+        Moment(directory.expires()),
+    )?;
+    Ok(())
+}
+
+/// `directory show` and `directory verify`.
+///
+/// # Errors
+/// [`Failure`].
+pub fn directory(command: &DirectoryCommand) -> Result<(), Failure> {
+    let now = Clock::system().now().wall;
+    let mut out = io::stdout().lock();
+    match command {
+        DirectoryCommand::Show { source, json } => {
+            let directory = directory_report::read(&source.file, &source.pin()?, now)?;
+            if *json {
+                out.write_all(&directory.directory().to_json().map_err(ReportError::from)?)?;
+                writeln!(out)?;
+            } else {
+                write!(out, "{}", Table { directory: &directory, now })?;
+            }
+        }
+        DirectoryCommand::Verify { source } => {
+            let directory = directory_report::read(&source.file, &source.pin()?, now)?;
+            let freshness = directory_report::verdict(&directory, now)?;
+            writeln!(
+                out,
+                "valid: network {}, revision {}, {}, expires {}",
+                directory.network(),
+                directory.revision(),
+                freshness.as_str(),
+                Moment(directory.expires()),
+            )?;
+        }
+    }
+    Ok(())
+}
