@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub use check::DirectoryError;
 
 use crate::header::Suite;
-use crate::json::{base64url, hex, milliseconds, object, objects, optional_hex};
 use crate::id::{Digest, KeyId, Name, ParticipantId};
+use crate::json::{base64url, hex, milliseconds, object, objects, optional_hex};
 use crate::time::Timestamp;
 
 /// The algorithm of a public key.

@@ -1,0 +1,8 @@
+//! Everything that can be said of the sealing, the signatures and the directory from outside.
+
+mod directory;
+mod envelope;
+mod login;
+mod reference;
+mod secrets;
+mod world;
