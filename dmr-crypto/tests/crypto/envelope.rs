@@ -322,8 +322,7 @@ fn a_revoked_key_is_refused_at_once_whatever_the_envelope_says_of_its_age() {
     let mut world = world();
     let key = tax().signing_key(&world.directory, NOW).unwrap().id();
     let sealed_before = sealed(&world, &tax(), &["police"], "a question").envelope;
-    world.directory =
-        authority::revoke(&world.directory, &world.pin, &world.key, key, NOW, VALID_FOR).unwrap();
+    world.directory = authority::revoke(&world.directory, &world.pin, &world.key, key, NOW, VALID_FOR).unwrap();
     let backdated = Parts::of(&sealed_before)
         .with_header(|header| header.created = NOW.minus(HOUR))
         .signed_by(&signing_key("tax"))

@@ -41,7 +41,12 @@ fn setting() -> (World, Keyring) {
     (World::of(&["tax", "police"], Suite::X25519), keyring("tax", Suite::X25519))
 }
 
-fn login(world: &World, signer: &Keyring, challenge: &Challenge, fields: &AuthFields) -> Result<AuthFields, LoginError> {
+fn login(
+    world: &World,
+    signer: &Keyring,
+    challenge: &Challenge,
+    fields: &AuthFields,
+) -> Result<AuthFields, LoginError> {
     let (challenge, fields) = (challenge.encode().unwrap(), fields.encode().unwrap());
     let proof = prove_login(signer.any_login_key(NOW).unwrap(), &challenge, &fields);
     verify_login(&challenge, &fields, &proof, &world.directory, NOW)

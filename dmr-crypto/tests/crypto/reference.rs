@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
-use dmr_core::envelope::{Envelope, Wrap};
 use dmr_core::directory::Algorithm;
+use dmr_core::envelope::{Envelope, Wrap};
 use dmr_core::header::{Header, Kind, Recipient, Recipients, Suite};
 use dmr_core::id::KeyCommitment;
 use ed25519_dalek::{Signer, SigningKey};

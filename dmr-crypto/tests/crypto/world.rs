@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use dmr_core::content::{Content, Message};
 use dmr_core::directory::{Card, Directory, Validity};
 use dmr_core::header::{Kind, Suite};
 use dmr_core::id::{MessageId, Name, ParticipantId};
 use dmr_core::time::Timestamp;
-use dmr_crypto::authority::{self, AuthorityKey, AuthorityError};
+use dmr_crypto::authority::{self, AuthorityError, AuthorityKey};
 use dmr_crypto::{Keyring, RootPin, SealRequest, Sealed, VerifiedDirectory, seal};
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
+
+use crate::documents::{self, base64};
 
 /// The present of these tests.
 pub(crate) const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -43,14 +44,9 @@ pub(crate) fn signing_key(of: &str) -> SigningKey {
     SigningKey::from_bytes(&seed(&format!("{of} identity")))
 }
 
-fn base64(bytes: &[u8]) -> String {
-    Base64UrlUnpadded::encode_string(bytes)
-}
-
 /// The key file of a participant with a sealing key for each of `suites`, all with this validity.
 pub(crate) fn key_file(of: &str, suites: &[u16], validity: Validity) -> String {
-    let validity =
-        format!(r#"{{"notBefore":{},"notAfter":{}}}"#, validity.not_before.0, validity.not_after.0);
+    let validity = format!(r#"{{"notBefore":{},"notAfter":{}}}"#, validity.not_before.0, validity.not_after.0);
     let sealing = suites.iter().map(|suite| {
         let secret = base64(&seed(&format!("{of} sealing {suite}")));
         format!(r#"{{"suite":{suite},"secret":"{secret}","validity":{validity}}}"#)
@@ -86,7 +82,6 @@ pub(crate) fn authority_key(kind: &str) -> AuthorityKey {
 /// A network called `test` and its keeper.
 pub(crate) struct World {
     pub(crate) pin: RootPin,
-    pub(crate) root_key: AuthorityKey,
     pub(crate) key: AuthorityKey,
     pub(crate) directory: VerifiedDirectory,
 }
@@ -94,8 +89,10 @@ pub(crate) struct World {
 impl World {
     /// A network without participants.
     pub(crate) fn empty() -> Self {
-        let founding = authority::found(name("test"), NOW, VALID_FOR).unwrap();
-        Self { pin: founding.pin, root_key: founding.root_key, key: founding.directory_key, directory: founding.directory }
+        let bundle = documents::bundle(&documents::first_directory());
+        let pin = documents::pin(&["root key"], 1);
+        let directory = VerifiedDirectory::verify(bundle.as_bytes(), &pin, NOW).unwrap();
+        Self { pin, key: authority_key("directory"), directory }
     }
 
     /// A network with these participants, who all support suites up to `suite`.
