@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Json, State};
@@ -47,6 +48,8 @@ struct Diary {
 /// One call of the webhook.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// When it came in.
+    pub at: Instant,
     /// Its `Idempotency-Key`, empty when it had none.
     pub key: String,
     /// Its body.
@@ -120,7 +123,7 @@ where
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
     let reply = {
         let mut diary = lock(&shop.diary);
-        diary.calls.push(Call { key: key.clone(), body: body.clone() });
+        diary.calls.push(Call { at: Instant::now(), key: key.clone(), body: body.clone() });
         match diary.effects.get(&key) {
             Some((_, reply)) => reply.clone(),
             None => {

@@ -34,7 +34,7 @@ impl Process {
     pub fn start(program: &Path, args: &[impl AsRef<OsStr>], env: &[(String, String)], log: &Path) -> Outcome<Self> {
         let file = File::options().create(true).append(true).open(log).doing(log.display())?;
         let copy = file.try_clone().doing(log.display())?;
-        let child = Command::new(program)
+        let child = command(program)
             .args(args)
             .envs(env.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
@@ -114,12 +114,21 @@ impl Drop for Process {
     }
 }
 
+/// `program` without the settings that the environment of the tests may have for it.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DMR_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Runs `program` to its end.
 ///
 /// # Errors
 /// [`Failure`] when it cannot be started. How it ended is in the value.
 pub fn run(program: &Path, args: &[impl AsRef<OsStr>]) -> Outcome<Ended> {
-    let output = Command::new(program)
+    let output = command(program)
         .args(args)
         .stdin(Stdio::null())
         .output()
