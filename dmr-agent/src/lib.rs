@@ -1,1 +1,29 @@
-//! .
+//! The agent of DMR.
+
+mod agent;
+mod api;
+mod clock;
+mod config;
+mod delivery;
+mod dialer;
+mod directory_keeper;
+mod error;
+mod exchange;
+mod json_message;
+mod limits;
+mod link_driver;
+mod message;
+mod observe;
+mod records;
+mod sealing;
+
+pub use agent::Agent;
+pub use clock::Clock;
+pub use config::AgentConfig;
+pub use delivery::{Deliveries, Delivery};
+pub use dialer::Dialer;
+pub use error::{AskError, ConnectError, SendError, Unsealable};
+pub use json_message::MESSAGE_TYPE;
+pub use limits::Limits;
+pub use message::{Accepted, Answer, IncomingMessage, OutgoingMessage};
+pub use records::MessageStatus;

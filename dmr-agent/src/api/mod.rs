@@ -1,0 +1,6 @@
+//! The local HTTP API.
+mod chat;
+mod field;
+mod fingerprint;
+mod request;
+mod timestamp;

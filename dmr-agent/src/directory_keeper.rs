@@ -1,0 +1,186 @@
+//! Keeps the directory in use: verifies what comes, persists what is adopted, raises the alarms.
+//!
+//! ```text
+//! server ─▶ session ─▶ documents ─▶ verify ─▶ compare ─▶ expiry ─▶ persist ─▶ use (watch) ─▶ sealing, opening, login
+//! ```
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dmr_core::limit;
+use dmr_core::time::Timestamp;
+use dmr_crypto::{DirectoryTrust, Freshness, Offer, RootPin, TrustError, VerifiedDirectory};
+use dmr_transport::service::state_file;
+use tokio::sync::{mpsc, watch};
+
+use crate::error::{ConnectError, Unsealable};
+use crate::observe;
+use crate::sealing::Sealer;
+
+/// How often age and alarms are looked at when nothing happens.
+const LOOK: Duration = Duration::from_secs(30);
+/// How often an alarm that stays is said again.
+const REMIND: u32 = 20;
+/// The kept directory, in the state directory.
+const FILE: &str = "directory.jws";
+
+/// The trust in directories and where the last good one is kept.
+#[derive(Debug)]
+pub(crate) struct DirectoryStore {
+    trust: DirectoryTrust,
+    dir: Option<PathBuf>,
+}
+
+impl DirectoryStore {
+    /// Takes up the directory that was kept before a restart. Blocks.
+    ///
+    /// # Errors
+    /// [`ConnectError::State`]: an unreadable or unverifiable file is the operator's to look at, as starting without
+    /// it would let an older directory in.
+    pub(crate) fn open(pin: RootPin, dir: Option<PathBuf>, now: Timestamp) -> Result<Self, ConnectError> {
+        let mut trust = DirectoryTrust::new(pin);
+        if let Some(file) = dir.as_ref().map(|dir| dir.join(FILE)) {
+            let failed = |reason: String| ConnectError::State { path: file.clone(), reason: reason.into() };
+            if let Some(bundle) = state_file::read(&file, limit::DIRECTORY).map_err(|error| failed(error.to_string()))? {
+                trust.restore(&bundle, now).map_err(|error| failed(error.to_string()))?;
+            }
+        }
+        Ok(Self { trust, dir })
+    }
+
+    pub(crate) fn current(&self) -> Option<VerifiedDirectory> {
+        self.trust.current().cloned()
+    }
+
+    /// Judges an offered document and persists it when it is adopted. Blocks: 30 µs for each key, and a disk.
+    fn offer(&mut self, document: &[u8], now: Timestamp) -> Result<Offer, TrustError> {
+        let offer = self.trust.offer(document, now);
+        match &offer {
+            Ok(Offer::Adopted(directory)) => self.keep(FILE, directory.bundle()),
+            Err(TrustError::Forked { revision }) => self.keep_evidence(*revision),
+            Ok(Offer::Unchanged) | Err(_) => {}
+        }
+        offer
+    }
+
+    /// A document that cannot be written is used all the same: it may revoke a key. It is then unknown after a restart.
+    fn keep(&self, name: &str, bundle: &[u8]) {
+        if let Some(dir) = &self.dir
+            && let Err(error) = state_file::replace(&dir.join(name), bundle)
+        {
+            tracing::error!(%error, "the directory cannot be kept; after a restart an older one would be accepted");
+        }
+    }
+
+    fn keep_evidence(&self, revision: u64) {
+        if let Some(fork) = self.trust.fork() {
+            self.keep(&format!("fork-{revision}-ours.jws"), &fork.ours);
+            self.keep(&format!("fork-{revision}-other.jws"), &fork.other);
+        }
+    }
+}
+
+/// The task that owns the store.
+pub(crate) struct DirectoryKeeper {
+    pub(crate) store: DirectoryStore,
+    pub(crate) documents: mpsc::Receiver<Bytes>,
+    pub(crate) directory: watch::Sender<Option<VerifiedDirectory>>,
+    pub(crate) sealer: Sealer,
+}
+
+impl DirectoryKeeper {
+    /// Runs until the session that brings documents is gone.
+    pub(crate) async fn run(self) {
+        let Self { mut store, mut documents, directory, sealer } = self;
+        let mut look = tokio::time::interval(LOOK);
+        let mut alarms = Alarms::default();
+        loop {
+            let document = tokio::select! {
+                document = documents.recv() => match document {
+                    Some(document) => document,
+                    None => return,
+                },
+                _ = look.tick() => {
+                    alarms.look(&sealer);
+                    continue;
+                }
+            };
+            let now = sealer.clock().wall();
+            let judged = tokio::task::spawn_blocking(move || {
+                let offer = store.offer(&document, now);
+                (store, offer)
+            });
+            // The closure cannot be cancelled; were it to panic, there is no store to go on with.
+            let Ok((back, offer)) = judged.await else {
+                tracing::error!("verifying a directory failed; the one in use stays");
+                return;
+            };
+            store = back;
+            report(offer.as_ref());
+            if !matches!(offer, Ok(Offer::Unchanged)) {
+                // After a fork, too: the directory in use then carries the mark that stops sealing.
+                directory.send_replace(store.current());
+            }
+            alarms.look(&sealer);
+        }
+    }
+}
+
+fn report(offer: Result<&Offer, &TrustError>) {
+    match offer {
+        Ok(Offer::Adopted(directory)) => {
+            tracing::info!(revision = directory.revision(), digest = %directory.digest(), "a new directory is in use");
+        }
+        Ok(Offer::Unchanged) => {}
+        Err(error @ TrustError::Forked { .. }) => {
+            tracing::error!(%error, "EQUIVOCATION: both documents are kept as evidence where there is a state directory");
+        }
+        Err(error) => tracing::error!(%error, "an offered directory is refused; the one in use stays"),
+    }
+}
+
+/// What was said last, so that an alarm is said when it begins and then now and then.
+#[derive(Debug, Default)]
+struct Alarms {
+    unsealable: Option<Unsealable>,
+    freshness: Option<Freshness>,
+    looks: u32,
+}
+
+impl Alarms {
+    fn look(&mut self, sealer: &Sealer) {
+        self.looks = self.looks.wrapping_add(1);
+        let again = self.looks.is_multiple_of(REMIND);
+        let (now, unsealable) = (sealer.clock().wall(), sealer.unsealable());
+        for reason in [Unsealable::NoDirectory, Unsealable::Expired, Unsealable::Forked, Unsealable::OwnEntry] {
+            observe::alarm(reason.as_str(), unsealable == Some(reason));
+        }
+        if let Some(reason) = unsealable
+            && reason != Unsealable::NoDirectory
+            && (again || self.unsealable != unsealable)
+        {
+            tracing::error!(%reason, "ALARM: nothing is sealed; opening goes on");
+        }
+        self.unsealable = unsealable;
+        if let Some(directory) = sealer.directory() {
+            let freshness = directory.freshness(now);
+            if freshness != Freshness::Fresh && (again || self.freshness != Some(freshness)) {
+                tracing::warn!(freshness = freshness.as_str(), expires = %directory.expires(), "the directory is ageing");
+            }
+            self.freshness = Some(freshness);
+            let left = directory.expires().since(now).as_secs_f64() - now.since(directory.expires()).as_secs_f64();
+            observe::directory(directory.revision(), now.since(directory.issued()), left);
+        }
+    }
+}
+
+/// Makes the channel of the directory in use.
+pub(crate) fn channel(
+    store: &DirectoryStore,
+) -> (watch::Sender<Option<VerifiedDirectory>>, watch::Receiver<Option<VerifiedDirectory>>) {
+    watch::channel(store.current())
+}
+
+/// Documents that may wait to be verified; a newer one comes again when it is asked for.
+pub(crate) const WAITING: usize = 2;

@@ -1,0 +1,265 @@
+//! What goes out: messages of the program's, answers and their way to a confirm.
+
+use std::time::Duration;
+
+use dmr_core::content::Verdict;
+use dmr_core::frame::{RecipientResult, Settlement};
+use dmr_core::header::Kind;
+use dmr_core::id::MessageId;
+use dmr_core::reason::{FailureReason, RejectReason};
+use dmr_core::session::{AgentPublication, AgentPublishError};
+use tokio::sync::oneshot;
+
+use super::settling::Taken;
+use super::{Exchange, Reply};
+use crate::error::SendError;
+use crate::limits::Limits;
+use crate::message::Accepted;
+use crate::observe;
+use crate::sealing::SealedMessage;
+
+/// Shortest wait before the same bytes are tried again.
+const RESEND: Duration = Duration::from_secs(1);
+/// When a caller may look for room again.
+const FULL_RETRY: Duration = Duration::from_secs(1);
+/// Deliveries of one question that wait for its answer's confirm; more are settled by the server's own timeout.
+const MOST_COPIES: usize = 16;
+
+/// A message that is published and neither confirmed nor given up.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    message: SealedMessage,
+    confirmed: Option<oneshot::Sender<Result<Accepted, SendError>>>,
+    /// For an answer: the deliveries of its question, settled once it is confirmed.
+    questions: Vec<Taken>,
+    /// The same bytes are tried until they expire: an answer, or what some of the recipients have already.
+    persists: bool,
+    /// When they are tried again, while the session does not have them.
+    again_at: Option<Duration>,
+}
+
+impl Exchange {
+    /// Takes a message of the program's.
+    pub(super) fn publish(
+        &mut self,
+        message: SealedMessage,
+        confirmed: oneshot::Sender<Result<Accepted, SendError>>,
+        answer: Option<oneshot::Sender<Reply>>,
+    ) {
+        let id = message.reference.id;
+        if let Err(error) = self.admit_publish(&message, answer.is_some()) {
+            // A caller that no longer waits needs no word; the same for all replies here.
+            let _ = confirmed.send(Err(error));
+            return;
+        }
+        if let Some(answer) = answer {
+            self.asks.insert(id, answer);
+        }
+        self.enqueue(Outgoing {
+            message,
+            confirmed: Some(confirmed),
+            questions: Vec::new(),
+            persists: false,
+            again_at: None,
+        });
+    }
+
+    fn admit_publish(&mut self, message: &SealedMessage, asks: bool) -> Result<(), SendError> {
+        let id = message.reference.id;
+        let outbox = self.session.outbox();
+        let bytes = outbox.bytes.saturating_add(message.envelope.len());
+        if outbox.messages >= self.limits.outbox_messages || bytes > self.limits.outbox_bytes {
+            return Err(SendError::Full { retry_after: FULL_RETRY });
+        }
+        if asks && self.asks.len() >= self.limits.asks {
+            self.asks.retain(|_, reply| !reply.is_closed());
+            if self.asks.len() >= self.limits.asks {
+                return Err(SendError::Full { retry_after: FULL_RETRY });
+            }
+        }
+        let is_new = self.with_records(|records| records.begin(message.reference, &message.recipients));
+        if is_new { Ok(()) } else { Err(SendError::Duplicate(id)) }
+    }
+
+    /// Sends the answer to a question; the question is settled with its confirm.
+    pub(super) fn publish_answer(
+        &mut self,
+        question: Taken,
+        message: SealedMessage,
+        confirmed: oneshot::Sender<Result<Accepted, SendError>>,
+    ) {
+        let id = message.reference.id;
+        if let Some(outgoing) = self.outgoing.get_mut(&id) {
+            // The lease was over and another delivery of the question was answered: the first answer stands.
+            outgoing.questions.push(question);
+            let _ = confirmed.send(Err(SendError::Duplicate(id)));
+            return;
+        }
+        self.with_records(|records| records.begin(message.reference, &message.recipients));
+        self.enqueue(Outgoing {
+            message,
+            confirmed: Some(confirmed),
+            questions: vec![question],
+            persists: true,
+            again_at: None,
+        });
+    }
+
+    /// Another delivery of a question whose answer is on its way: settled with the first. `false`: it is not.
+    pub(super) fn join_answer(&mut self, answer: MessageId, question: Taken) -> bool {
+        let Some(outgoing) = self.outgoing.get_mut(&answer) else { return false };
+        if outgoing.questions.len() < MOST_COPIES {
+            outgoing.questions.push(question);
+        }
+        true
+    }
+
+    fn enqueue(&mut self, outgoing: Outgoing) {
+        let SealedMessage { reference, expires, ref envelope, .. } = outgoing.message;
+        let id = reference.id;
+        let publication = AgentPublication { id, envelope: envelope.clone(), expires, keep: self.receipts };
+        let now = self.sealer.clock().now();
+        let persists = outgoing.persists;
+        self.outgoing.insert(id, outgoing);
+        match self.session.publish(publication, now) {
+            Ok(()) => {}
+            Err(AgentPublishError::Full { retry_after }) if persists => self.resend_after(id, retry_after),
+            Err(error) => self.give_up(id, publish_error(error, id)),
+        }
+    }
+
+    /// Takes back what was never on any link.
+    pub(super) fn withdraw(&mut self, id: MessageId) -> bool {
+        let withdrawn = self.session.withdraw(id);
+        if withdrawn {
+            self.give_up(id, SendError::Withdrawn);
+        }
+        withdrawn
+    }
+
+    /// The server has it, or a recipient has.
+    pub(super) fn confirmed(&mut self, id: MessageId) {
+        if self.receipts_confirmed(id) {
+            return;
+        }
+        self.with_records(|records| records.accepted(id));
+        if let Some(outgoing) = self.take_outgoing(id) {
+            observe::message("accepted");
+            for question in outgoing.questions {
+                self.settle(question.delivery, Settlement::Ack);
+            }
+            if let Some(confirmed) = outgoing.confirmed {
+                let _ = confirmed.send(Ok(Accepted { message: outgoing.message.reference }));
+            }
+        }
+    }
+
+    /// The server did not take it, and the session has forgotten it.
+    pub(super) fn rejected(
+        &mut self,
+        id: MessageId,
+        reason: RejectReason,
+        retry_after: Duration,
+        recipients: Vec<RecipientResult>,
+    ) {
+        tracing::warn!(%id, %reason, "the server rejected a message");
+        observe::rejected(reason);
+        if self.receipts_given_up(id) {
+            return;
+        }
+        let partly_stored = recipients.iter().any(|result| result.reason.is_none());
+        if let Some(outgoing) = self.outgoing.get_mut(&id) {
+            outgoing.persists |= partly_stored;
+            if outgoing.persists && reason.is_retryable() {
+                return self.resend_after(id, retry_after);
+            }
+        }
+        if partly_stored || !self.outgoing.contains_key(&id) {
+            // Somebody has it, so its id stays taken.
+            self.with_records(|records| records.failed(id, FailureReason::NotAccepted));
+        }
+        self.give_up(id, SendError::Rejected { reason, retry_after, recipients });
+    }
+
+    /// It expired: unconfirmed, or confirmed and without a receipt.
+    pub(super) fn expired(&mut self, id: MessageId) {
+        if self.receipts_given_up(id) {
+            return;
+        }
+        observe::message("expired");
+        tracing::warn!(%id, "a message expired without a receipt");
+        self.with_records(|records| records.failed(id, FailureReason::Expired));
+        self.asks.remove(&id);
+        self.give_up(id, SendError::Expired);
+    }
+
+    /// A server's unsigned word.
+    pub(super) fn noticed(&mut self, id: MessageId, reason: FailureReason) {
+        tracing::warn!(%id, %reason, "the server says that a message failed");
+        self.with_records(|records| records.failed(id, reason));
+    }
+
+    /// Nothing more is tried for it.
+    fn give_up(&mut self, id: MessageId, error: SendError) {
+        let Some(outgoing) = self.take_outgoing(id) else { return };
+        self.with_records(|records| records.forget(id));
+        self.asks.remove(&id);
+        for question in outgoing.questions {
+            // The program took the question, and its sender learns at least that.
+            self.conclude(question, Kind::QUESTION, Verdict::Delivered, Settlement::Ack);
+        }
+        if let Some(confirmed) = outgoing.confirmed {
+            let _ = confirmed.send(Err(error));
+        }
+    }
+
+    fn take_outgoing(&mut self, id: MessageId) -> Option<Outgoing> {
+        let outgoing = self.outgoing.remove(&id)?;
+        if let Some(at) = outgoing.again_at {
+            self.resend.remove(&(at, id));
+        }
+        Some(outgoing)
+    }
+
+    fn resend_after(&mut self, id: MessageId, after: Duration) {
+        let at = self.sealer.clock().now().elapsed.saturating_add(after.max(RESEND));
+        if let Some(outgoing) = self.outgoing.get_mut(&id) {
+            outgoing.again_at = Some(at);
+            self.resend.insert((at, id));
+        }
+    }
+
+    /// Publishes the same bytes again whose wait is over.
+    pub(super) fn send_again(&mut self, elapsed: Duration) {
+        while let Some(&(at, id)) = self.resend.first() {
+            if at > elapsed {
+                break;
+            }
+            self.resend.pop_first();
+            let Some(mut outgoing) = self.outgoing.remove(&id) else { continue };
+            outgoing.again_at = None;
+            if outgoing.message.expires < self.sealer.clock().wall() {
+                self.outgoing.insert(id, outgoing);
+                self.expired(id);
+            } else {
+                self.enqueue(outgoing);
+            }
+        }
+    }
+
+    /// Messages that are tried again, for a bound on them: see [`Limits::RESERVED_MESSAGES`].
+    pub(super) fn may_answer_now(&self) -> bool {
+        let outbox = self.session.outbox();
+        let most = self.limits.outbox_messages.saturating_add(Limits::RESERVED_MESSAGES / 2);
+        self.resend.len() < Limits::RESERVED_MESSAGES && outbox.messages < most
+    }
+}
+
+fn publish_error(error: AgentPublishError, id: MessageId) -> SendError {
+    match error {
+        AgentPublishError::Full { retry_after } => SendError::Full { retry_after },
+        AgentPublishError::Duplicate => SendError::Duplicate(id),
+        AgentPublishError::TooLarge { len, limit } => SendError::TooLarge { len, limit },
+        _ => SendError::Stopped,
+    }
+}

@@ -1,0 +1,173 @@
+//! What became of deliveries: remembered, told to their senders, and then settled at the server.
+//!
+//! ```text
+//! program settles ─▶ guard remembers ─▶ receipt (or answer) ─▶ confirmed ─▶ settled at the server
+//! ```
+//!
+//! A crash anywhere in between delivers the message again; the guard then repeats the verdict.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use dmr_core::codec;
+use dmr_core::content::{Message, RECEIPTS_TYPE, Receipt, Receipts, Reference, Verdict};
+use dmr_core::frame::Settlement;
+use dmr_core::header::Kind;
+use dmr_core::id::{MessageId, ParticipantId};
+use dmr_core::reason::FailureReason;
+use dmr_core::session::{AgentPublication, DeliveryId};
+
+use super::Exchange;
+use super::receipt_desk::Owed;
+use super::replay::Remembered;
+use crate::delivery::{Outcome, Settling};
+use crate::error::SendError;
+use crate::observe;
+
+/// When a delivery comes again whose receipt cannot be sent now. Its verdict is remembered.
+const RECEIPT_LATER: Duration = Duration::from_secs(10);
+
+/// A delivery whose fate is decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    pub(super) delivery: DeliveryId,
+    pub(super) sender: ParticipantId,
+    pub(super) envelope: Reference,
+}
+
+/// A receipt message on its way, and what its confirm settles.
+#[derive(Debug)]
+pub(super) struct ReceiptMessage {
+    to: ParticipantId,
+    owed: Vec<Owed<DeliveryId>>,
+}
+
+impl Exchange {
+    /// The program has settled a delivery.
+    pub(crate) fn settled(&mut self, settling: Settling) {
+        let Settling { delivery, sender, envelope, kind, since, outcome } = settling;
+        let taken = Taken { delivery, sender, envelope };
+        observe::processed(self.sealer.clock().now().elapsed.saturating_sub(since));
+        match outcome {
+            Outcome::Ack => {
+                observe::settled("ack");
+                self.guard.finish(sender, envelope, Remembered::Delivered);
+                self.conclude(taken, kind, Verdict::Delivered, Settlement::Ack);
+            }
+            Outcome::Reject(reason) => {
+                observe::settled("reject");
+                self.guard.finish(sender, envelope, Remembered::Failed(reason));
+                self.conclude(taken, kind, Verdict::Failed(reason), Settlement::Reject { reason });
+            }
+            Outcome::Retry(after) => {
+                observe::settled("retry");
+                self.guard.release(sender, envelope);
+                self.retry(delivery, after);
+            }
+            Outcome::Answer { confirmed, .. } if !self.may_answer_now() => {
+                self.guard.release(sender, envelope);
+                self.retry(delivery, RECEIPT_LATER);
+                // A program that no longer waits needs no word.
+                let _ = confirmed.send(Err(SendError::Full { retry_after: RECEIPT_LATER }));
+            }
+            Outcome::Answer { answer, confirmed } => {
+                observe::settled("answer");
+                self.guard.finish(sender, envelope, Remembered::Answered(answer.reference.id));
+                self.publish_answer(taken, answer, confirmed);
+            }
+        }
+    }
+
+    /// Tells the sender the verdict, and settles the delivery once the server has the receipt.
+    pub(super) fn conclude(&mut self, taken: Taken, kind: Kind, verdict: Verdict, settlement: Settlement) {
+        let Taken { delivery, sender, envelope } = taken;
+        if !self.receipts || !kind.wants_receipt() {
+            return self.settle(delivery, settlement);
+        }
+        let now = self.sealer.clock().now();
+        let receipt = Receipt { envelope, verdict, at: now.wall };
+        if !self.desk.owe(sender, Owed { receipt, delivery, settlement }, now.elapsed) {
+            self.retry(delivery, RECEIPT_LATER);
+        }
+    }
+
+    /// Refuses an envelope without asking the program; its signature has verified, so its sender is told.
+    pub(super) fn refuse(&mut self, taken: Taken, kind: Kind, reason: FailureReason) {
+        self.conclude(taken, kind, Verdict::Failed(reason), Settlement::Reject { reason });
+    }
+
+    /// Seals and publishes the receipts that are due.
+    pub(super) fn send_receipts(&mut self) {
+        let elapsed = self.sealer.clock().now().elapsed;
+        while let Some((to, owed)) = self.desk.due(elapsed) {
+            if let Err((error, owed)) = self.send_receipt_message(to, owed) {
+                self.desk.concluded(to);
+                self.without_receipt(to, &error, owed);
+            }
+        }
+    }
+
+    fn send_receipt_message(
+        &mut self,
+        to: ParticipantId,
+        owed: Vec<Owed<DeliveryId>>,
+    ) -> Result<(), (SendError, Vec<Owed<DeliveryId>>)> {
+        let receipts = Receipts::V1(owed.iter().map(|owed| owed.receipt).collect());
+        let body = match codec::encode(&receipts) {
+            Ok(body) => Bytes::from(body),
+            Err(error) => return Err((SendError::Seal(error.to_string().into()), owed)),
+        };
+        let content = Message {
+            content_type: RECEIPTS_TYPE.to_owned(),
+            conversation: None,
+            sequence: None,
+            room: None,
+            in_reply_to: None,
+            body,
+        };
+        let sealed = match self.sealer.seal_for(to, Kind::RECEIPT, content) {
+            Ok(sealed) => sealed,
+            Err(error) => return Err((error, owed)),
+        };
+        let id = sealed.reference.id;
+        let publication =
+            AgentPublication { id, envelope: sealed.envelope, expires: sealed.expires, keep: false };
+        if self.session.publish(publication, self.sealer.clock().now()).is_err() {
+            return Err((SendError::Full { retry_after: RECEIPT_LATER }, owed));
+        }
+        observe::receipts("sent", owed.len());
+        self.receipt_messages.insert(id, ReceiptMessage { to, owed });
+        Ok(())
+    }
+
+    /// Receipts that cannot be sent. For now: the deliveries come again. Ever: they are settled, and their senders
+    /// learn of it when the messages expire.
+    fn without_receipt(&mut self, to: ParticipantId, error: &SendError, owed: Vec<Owed<DeliveryId>>) {
+        let later = error.is_retryable() || matches!(error, SendError::Seal(_));
+        tracing::warn!(%to, %error, receipts = owed.len(), later, "receipts cannot be sent");
+        observe::receipts("unsent", owed.len());
+        for Owed { delivery, settlement, .. } in owed {
+            if later {
+                self.retry(delivery, RECEIPT_LATER);
+            } else {
+                self.settle(delivery, settlement);
+            }
+        }
+    }
+
+    /// A receipt message was confirmed: settles what it spoke of. `false`: `id` is something else.
+    pub(super) fn receipts_confirmed(&mut self, id: MessageId) -> bool {
+        let Some(message) = self.receipt_messages.remove(&id) else { return false };
+        self.desk.concluded(message.to);
+        for Owed { delivery, settlement, .. } in message.owed {
+            self.settle(delivery, settlement);
+        }
+        true
+    }
+
+    /// A receipt message was refused for good or expired. `false`: `id` is something else.
+    pub(super) fn receipts_given_up(&mut self, id: MessageId) -> bool {
+        tracing::debug!(%id, "a receipt message was given up");
+        self.receipts_confirmed(id)
+    }
+}

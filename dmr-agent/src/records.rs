@@ -1,0 +1,297 @@
+//! What became of the messages this process sent.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use dmr_core::content::{Reference, Verdict};
+use dmr_core::id::{Digest, MessageId, ParticipantId};
+use dmr_core::reason::FailureReason;
+
+/// What is known of a message that this process sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MessageStatus {
+    /// In the outbox: no server has confirmed it yet.
+    Pending,
+    /// A server confirmed that every recipient's mailbox has it.
+    Accepted,
+    /// Every recipient said, signed, that its service took it.
+    Delivered,
+    /// It will never be delivered to at least one recipient.
+    Failed {
+        /// Why.
+        reason: FailureReason,
+        /// Whether the recipient signed that. `false`: a server's word, or this agent's own finding that it expired.
+        signed: bool,
+    },
+    /// A recipient answered it.
+    Answered {
+        /// The answer.
+        answer: MessageId,
+    },
+}
+
+impl MessageStatus {
+    /// A stable lower-case word for APIs and metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Delivered => "delivered",
+            Self::Failed { .. } => "failed",
+            Self::Answered { .. } => "answered",
+        }
+    }
+
+    /// Whether nothing more can be learnt but an answer, or a signed word that overrides an unsigned one.
+    pub const fn is_final(&self) -> bool {
+        !matches!(self, Self::Pending | Self::Accepted)
+    }
+}
+
+/// Whether what a recipient said concerns a message of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It does, and was noted. `all_spoke`: every recipient has now said what became of it.
+    Noted { all_spoke: bool },
+    /// This process knows no such message: another replica may, or the process before this one.
+    Unknown,
+    /// The message is known, and this sender or digest is not part of it.
+    Foreign,
+}
+
+#[derive(Debug)]
+struct Record {
+    digest: Digest,
+    recipients: Vec<(ParticipantId, Option<Verdict>)>,
+    status: MessageStatus,
+}
+
+/// The messages of this process. Those without an end are bounded by the outbox; of those with one the newest
+/// `capacity` are kept.
+#[derive(Debug)]
+pub(crate) struct Records {
+    capacity: usize,
+    records: BTreeMap<MessageId, Record>,
+    ended: VecDeque<MessageId>,
+}
+
+impl Records {
+    /// Records kept after their end where nobody says otherwise.
+    pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
+
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { capacity, records: BTreeMap::new(), ended: VecDeque::new() }
+    }
+
+    /// A message is in the outbox. `false`: its id is taken.
+    pub(crate) fn begin(&mut self, message: Reference, recipients: &[ParticipantId]) -> bool {
+        if self.records.contains_key(&message.id) {
+            return false;
+        }
+        let recipients = recipients.iter().map(|recipient| (*recipient, None)).collect();
+        let record = Record { digest: message.digest, recipients, status: MessageStatus::Pending };
+        self.records.insert(message.id, record);
+        true
+    }
+
+    /// It was never published, or refused for good: its id is free again.
+    pub(crate) fn forget(&mut self, id: MessageId) {
+        if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
+            self.records.remove(&id);
+        }
+    }
+
+    /// A server confirmed it.
+    pub(crate) fn accepted(&mut self, id: MessageId) {
+        if let Some(record) = self.records.get_mut(&id)
+            && record.status == MessageStatus::Pending
+        {
+            record.status = MessageStatus::Accepted;
+        }
+    }
+
+    /// It is over without a word from its recipients.
+    pub(crate) fn failed(&mut self, id: MessageId, reason: FailureReason) {
+        if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
+            self.end(id, MessageStatus::Failed { reason, signed: false });
+        }
+    }
+
+    /// A recipient's signed receipt. Delivered beats failed; both beat what nobody signed.
+    pub(crate) fn receipted(&mut self, from: ParticipantId, message: Reference, verdict: Verdict) -> Claim {
+        let Some(record) = self.records.get_mut(&message.id) else { return Claim::Unknown };
+        let Some(slot) = slot(record, from, message.digest) else { return Claim::Foreign };
+        if !matches!(*slot, Some(Verdict::Delivered | Verdict::Read)) {
+            *slot = Some(verdict);
+        }
+        self.conclude(message.id)
+    }
+
+    /// A recipient's answer to it; counts as a receipt that says delivered.
+    pub(crate) fn answered(&mut self, from: ParticipantId, question: Reference, answer: MessageId) -> Claim {
+        let claim = self.receipted(from, question, Verdict::Delivered);
+        if matches!(claim, Claim::Noted { .. }) {
+            self.end(question.id, MessageStatus::Answered { answer });
+        }
+        claim
+    }
+
+    /// Whether an answer to `question` may come from `from`, without noting anything.
+    pub(crate) fn may_answer(&self, from: ParticipantId, question: Reference) -> Claim {
+        match self.records.get(&question.id) {
+            None => Claim::Unknown,
+            Some(record) => {
+                let asked = record.recipients.iter().any(|(recipient, _)| *recipient == from);
+                if asked && record.digest == question.digest {
+                    Claim::Noted { all_spoke: false }
+                } else {
+                    Claim::Foreign
+                }
+            }
+        }
+    }
+
+    fn conclude(&mut self, id: MessageId) -> Claim {
+        let Some(record) = self.records.get(&id) else { return Claim::Unknown };
+        let all_spoke = record.recipients.iter().all(|(_, verdict)| verdict.is_some());
+        if all_spoke && !matches!(record.status, MessageStatus::Answered { .. }) {
+            let failure = record.recipients.iter().find_map(|(_, verdict)| match verdict {
+                Some(Verdict::Failed(reason)) => Some(*reason),
+                _ => None,
+            });
+            let status = match failure {
+                Some(reason) => MessageStatus::Failed { reason, signed: true },
+                None => MessageStatus::Delivered,
+            };
+            self.end(id, status);
+        }
+        Claim::Noted { all_spoke }
+    }
+
+    fn end(&mut self, id: MessageId, status: MessageStatus) {
+        let Some(record) = self.records.get_mut(&id) else { return };
+        if !record.status.is_final() {
+            self.ended.push_back(id);
+        }
+        record.status = status;
+        while self.ended.len() > self.capacity {
+            if let Some(oldest) = self.ended.pop_front() {
+                self.records.remove(&oldest);
+            }
+        }
+    }
+
+    /// What is known of the message.
+    pub(crate) fn status(&self, id: MessageId) -> Option<MessageStatus> {
+        self.records.get(&id).map(|record| record.status)
+    }
+
+    /// Its digest.
+    pub(crate) fn digest(&self, id: MessageId) -> Option<Digest> {
+        self.records.get(&id).map(|record| record.digest)
+    }
+}
+
+fn slot(record: &mut Record, from: ParticipantId, digest: Digest) -> Option<&mut Option<Verdict>> {
+    if record.digest != digest {
+        return None;
+    }
+    record.recipients.iter_mut().find(|(recipient, _)| *recipient == from).map(|(_, verdict)| verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn participant(number: u8) -> ParticipantId {
+        ParticipantId::from_custom_bytes([number; 16])
+    }
+
+    fn message(number: u8) -> Reference {
+        Reference { id: MessageId::from_custom_bytes([number; 16]), digest: Digest([number; 32]) }
+    }
+
+    fn sent(to: &[u8]) -> Records {
+        let mut records = Records::new(2);
+        let recipients: Vec<_> = to.iter().map(|number| participant(*number)).collect();
+        assert!(records.begin(message(1), &recipients));
+        records.accepted(message(1).id);
+        records
+    }
+
+    const REFUSED: Verdict = Verdict::Failed(FailureReason::Refused);
+
+    #[test]
+    fn a_message_is_delivered_when_every_recipient_has_said_so() {
+        let mut records = sent(&[1, 2]);
+        assert_eq!(records.receipted(participant(1), message(1), Verdict::Delivered), Claim::Noted { all_spoke: false });
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Accepted));
+        assert_eq!(records.receipted(participant(2), message(1), Verdict::Delivered), Claim::Noted { all_spoke: true });
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Delivered));
+    }
+
+    #[test]
+    fn delivered_beats_failed_and_failed_does_not_beat_delivered() {
+        for verdicts in [[REFUSED, Verdict::Delivered], [Verdict::Delivered, REFUSED]] {
+            let mut records = sent(&[1]);
+            for verdict in verdicts {
+                records.receipted(participant(1), message(1), verdict);
+            }
+            assert_eq!(records.status(message(1).id), Some(MessageStatus::Delivered));
+        }
+    }
+
+    #[test]
+    fn a_signed_receipt_overrides_an_unsigned_notice_but_not_the_other_way_round() {
+        let mut records = sent(&[1]);
+        records.failed(message(1).id, FailureReason::Expired);
+        let unsigned = MessageStatus::Failed { reason: FailureReason::Expired, signed: false };
+        assert_eq!(records.status(message(1).id), Some(unsigned));
+        records.receipted(participant(1), message(1), Verdict::Delivered);
+        records.failed(message(1).id, FailureReason::Expired);
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Delivered));
+    }
+
+    #[test]
+    fn a_receipt_of_a_stranger_or_with_another_digest_changes_nothing() {
+        let mut records = sent(&[1]);
+        let forged = Reference { digest: Digest([9; 32]), ..message(1) };
+        assert_eq!(records.receipted(participant(2), message(1), Verdict::Delivered), Claim::Foreign);
+        assert_eq!(records.receipted(participant(1), forged, Verdict::Delivered), Claim::Foreign);
+        assert_eq!(records.receipted(participant(1), message(2), Verdict::Delivered), Claim::Unknown);
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Accepted));
+    }
+
+    #[test]
+    fn an_answer_counts_as_delivered_and_its_mark_stays() {
+        let mut records = sent(&[1]);
+        assert_eq!(records.may_answer(participant(2), message(1)), Claim::Foreign);
+        let answer = message(7).id;
+        assert_eq!(records.answered(participant(1), message(1), answer), Claim::Noted { all_spoke: true });
+        records.receipted(participant(1), message(1), REFUSED);
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Answered { answer }));
+    }
+
+    #[test]
+    fn of_the_messages_that_ended_the_oldest_are_forgotten_first() {
+        let mut records = Records::new(2);
+        for number in 1..=4 {
+            assert!(records.begin(message(number), &[participant(1)]));
+        }
+        for number in 1..=3 {
+            records.receipted(participant(1), message(number), Verdict::Delivered);
+        }
+        assert_eq!(records.status(message(1).id), None);
+        assert_eq!(records.status(message(2).id), Some(MessageStatus::Delivered));
+        assert_eq!(records.status(message(4).id), Some(MessageStatus::Pending));
+        assert_eq!(records.records.len(), 3);
+    }
+
+    #[test]
+    fn an_id_is_free_again_when_its_message_was_refused_and_not_before() {
+        let mut records = sent(&[1]);
+        assert!(!records.begin(message(1), &[participant(1)]));
+        records.forget(message(1).id);
+        assert!(records.begin(message(1), &[participant(1)]));
+    }
+}
