@@ -115,7 +115,9 @@ impl AgentSession {
                 self.receive_reject(id, reason, Duration::from_millis(retry_after_ms.into()), recipients);
             }
             ServerFrame::Deliver { tag, attempt, envelope } => {
-                let within = self.unsettled.len() < usize::from(self.config.prefetch.unwrap_or(0));
+                // The server cannot know of a settle that has not gone out: it gives no credit back yet.
+                let settling = self.frames.iter().filter(|frame| matches!(frame, AgentFrame::Settle { .. })).count();
+                let within = self.unsettled.len() + settling < usize::from(self.config.prefetch.unwrap_or(0));
                 if within && self.unsettled.insert(tag) {
                     let delivery = DeliveryId { link: self.link, tag };
                     self.outputs.push_back(AgentOutput::Delivered { delivery, attempt, envelope });

@@ -7,7 +7,7 @@
 //!            └──────────────────────┘ the broker's memory changed
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,7 +32,8 @@ pub(super) struct Outbox {
     next: Sequence,
     entries: BTreeMap<Sequence, Entry>,
     by_id: HashMap<MessageId, Sequence>,
-    queue: VecDeque<Sequence>,
+    /// To be sent, in the order of publishing.
+    queue: BTreeSet<Sequence>,
     held: BTreeSet<(Duration, Sequence)>,
     expiries: BTreeSet<(Timestamp, Sequence)>,
     /// On the current link without an answer; an entry may be gone while its answer is still to come.
@@ -76,7 +77,7 @@ impl Outbox {
             next: 0,
             entries: BTreeMap::new(),
             by_id: HashMap::new(),
-            queue: VecDeque::new(),
+            queue: BTreeSet::new(),
             held: BTreeSet::new(),
             expiries: BTreeSet::new(),
             sent: HashMap::new(),
@@ -85,7 +86,8 @@ impl Outbox {
 
     /// Takes an envelope.
     pub(super) fn add(&mut self, publication: AgentPublication) -> Result<(), AgentPublishError> {
-        if self.by_id.contains_key(&publication.id) {
+        // Two of one id on a link could not be told apart by their answers.
+        if self.by_id.contains_key(&publication.id) || self.sent.contains_key(&publication.id) {
             return Err(AgentPublishError::Duplicate);
         }
         let bytes = self.bytes + publication.envelope.len();
@@ -97,7 +99,7 @@ impl Outbox {
         self.bytes = bytes;
         self.by_id.insert(publication.id, sequence);
         self.expiries.insert((publication.expires, sequence));
-        self.queue.push_back(sequence);
+        self.queue.insert(sequence);
         let entry = Entry { publication, stage: Stage::Queued, was_sent: false, was_confirmed: false };
         self.entries.insert(sequence, entry);
         Ok(())
@@ -105,18 +107,15 @@ impl Outbox {
 
     /// The next envelope to send; it is then on the link.
     pub(super) fn send_next(&mut self) -> Option<Bytes> {
-        while let Some(sequence) = self.queue.pop_front() {
-            if let Some(entry) = self.entries.get_mut(&sequence) {
-                entry.stage = Stage::Sent;
-                entry.was_sent = true;
-                self.sent.insert(entry.publication.id, sequence);
-                return Some(entry.publication.envelope.clone());
-            }
-        }
-        None
+        let sequence = self.queue.pop_first()?;
+        let entry = self.entries.get_mut(&sequence)?;
+        entry.stage = Stage::Sent;
+        entry.was_sent = true;
+        self.sent.insert(entry.publication.id, sequence);
+        Some(entry.publication.envelope.clone())
     }
 
-    /// Whether something may wait to be sent.
+    /// Whether something waits to be sent.
     pub(super) fn has_queued(&self) -> bool {
         !self.queue.is_empty()
     }
@@ -157,12 +156,12 @@ impl Outbox {
         }
     }
 
-    /// Puts one that this link's server will not take any more back in front, for the next link.
+    /// Puts one that this link's server will not take any more back in its place, for the next link.
     pub(super) fn return_unsent(&mut self, id: MessageId) -> bool {
         let Some(sequence) = self.sent.remove(&id) else { return false };
         if let Some(entry) = self.entries.get_mut(&sequence) {
             entry.stage = Stage::Queued;
-            self.queue.push_back(sequence);
+            self.queue.insert(sequence);
         }
         true
     }
@@ -178,7 +177,7 @@ impl Outbox {
                 && entry.stage == Stage::Held
             {
                 entry.stage = Stage::Queued;
-                self.queue.push_back(sequence);
+                self.queue.insert(sequence);
             }
         }
     }
@@ -195,13 +194,10 @@ impl Outbox {
     }
 
     fn requeue(&mut self, also: impl Fn(&Entry) -> bool) {
-        self.queue.clear();
         for (&sequence, entry) in &mut self.entries {
             if also(entry) {
                 entry.stage = Stage::Queued;
-            }
-            if entry.stage == Stage::Queued {
-                self.queue.push_back(sequence);
+                self.queue.insert(sequence);
             }
         }
     }
@@ -249,6 +245,7 @@ impl Outbox {
             self.bytes -= entry.publication.envelope.len();
             self.by_id.remove(&entry.publication.id);
             self.expiries.remove(&(entry.publication.expires, sequence));
+            self.queue.remove(&sequence);
             if entry.stage == Stage::Held {
                 self.held.retain(|&(_, held)| held != sequence);
             }
@@ -264,6 +261,6 @@ impl Outbox {
         debug_assert_eq!(self.entries.len(), self.by_id.len(), "index out of step");
         debug_assert_eq!(self.entries.len(), self.expiries.len(), "expiries out of step");
         debug_assert!(self.entries.len() <= self.max_messages && self.bytes <= self.max_bytes, "outbox past its bound");
-        debug_assert!(self.held.len() <= self.entries.len(), "held out of step");
+        debug_assert!(self.held.len() + self.queue.len() <= self.entries.len(), "held or queued out of step");
     }
 }

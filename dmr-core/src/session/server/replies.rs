@@ -115,7 +115,8 @@ impl Replies {
         frame.encode().map_err(|_| self.close = Some(CloseReason::ProtocolViolation)).ok()
     }
 
-    /// The next frame: confirms first, then the directory, then the rest in order, then the close, once.
+    /// The next frame: confirms first, then the directory, then the rest in order, then the close, once. The directory
+    /// does not overtake the welcome, nor a drain that is next.
     pub(super) fn next(&mut self) -> Option<Transmit> {
         if self.closed {
             return None;
@@ -127,7 +128,9 @@ impl Replies {
                 return Some(Transmit::Frame(frame));
             }
         }
-        if let Some(frame) = self.next_part() {
+        if !matches!(self.frames.front(), Some(Queued::Plain(_)))
+            && let Some(frame) = self.next_part()
+        {
             return Some(Transmit::Frame(frame));
         }
         if let Some(queued) = self.frames.pop_front() {
