@@ -72,7 +72,7 @@ impl IdentityPublicKey {
     }
 
     /// Whether `signature` is this key's over `message`, by the strict rules: no small order, no other encodings.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }

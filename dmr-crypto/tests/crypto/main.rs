@@ -3,7 +3,10 @@
 mod directory;
 mod documents;
 mod envelope;
+mod hex;
 mod login;
+mod published;
 mod reference;
 mod secrets;
 mod world;
+mod wycheproof;
