@@ -55,6 +55,12 @@ impl Backoff {
         Duration::from_nanos(self.draws.up_to(ceiling))
     }
 
+    /// A delay drawn from the upper half of `delay`, for a wait whose length is given and that others begin too.
+    pub fn spread(&mut self, delay: Duration) -> Duration {
+        let half = delay / 2;
+        half + Duration::from_nanos(self.draws.up_to(u64::try_from(half.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Starts again at the base: what was tried has worked. The draws go on, they do not repeat.
     pub fn reset(&mut self) {
         self.attempt = 0;
@@ -127,6 +133,19 @@ mod tests {
         for _ in 0..300 {
             assert!(absurd.next_delay() <= Duration::from_nanos(u64::MAX));
         }
+    }
+
+    #[test]
+    fn a_spread_delay_fills_the_upper_half_of_what_is_asked_for() {
+        let mut backoff = Backoff::new(config(100, 10_000), 3);
+        let minute = Duration::from_secs(60);
+        let spread: Vec<_> = (0..1_000).map(|_| backoff.spread(minute)).collect();
+        assert!(spread.iter().all(|delay| (minute / 2..=minute).contains(delay)));
+        assert!(spread.iter().any(|delay| *delay < minute.mul_f64(0.55)));
+        assert!(spread.iter().any(|delay| *delay > minute.mul_f64(0.95)));
+        assert_eq!(backoff.attempt(), 0);
+        assert!(backoff.spread(Duration::MAX) <= Duration::MAX);
+        assert_eq!(backoff.spread(Duration::ZERO), Duration::ZERO);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! - [`decode`]: any bytes at all, against every decoder;
 //! - [`golden`]: the byte layouts, frozen in hexadecimal;
+//! - [`pair`]: the two sessions against each other, on a virtual clock;
 //! - [`replay`]: the replay guard beside a naive one.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first thing that is wrong")]
 
 mod decode;
 mod golden;
+mod pair;
 mod replay;

@@ -203,8 +203,7 @@ impl AgentSession {
             return delay;
         }
         self.refusals = 0;
-        let jitter = delay.as_secs_f64() / self.config.backoff.cap.as_secs_f64().max(f64::MIN_POSITIVE);
-        refused.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+        self.backoff.spread(refused)
     }
 
     fn stop(&mut self) {

@@ -120,8 +120,9 @@ decoders! {
 fn a_long_envelope_shares_the_frame_it_came_in_and_a_short_one_does_not() {
     for (len, shared) in [(100, false), (20_000, true), (limit::ENVELOPE, true)] {
         let publish = AgentFrame::Publish { envelope: vec![7; len].into() }.encode().unwrap();
-        let AgentFrame::Publish { envelope } = AgentFrame::decode_shared(&publish).unwrap() else { unreachable!() };
-        assert_eq!(publish.as_ptr_range().contains(&envelope.as_ptr()), shared, "{len}");
+        let frame = AgentFrame::decode_shared(&publish);
+        let inside = |envelope: &Bytes| publish.as_ptr_range().contains(&envelope.as_ptr());
+        assert!(matches!(frame, Ok(AgentFrame::Publish { envelope }) if inside(&envelope) == shared), "{len}");
     }
 }
 
