@@ -1,6 +1,8 @@
 //! Links and brokers of DMR.
 
 mod broker;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod link;
 #[cfg(feature = "memory")]
 pub mod memory;

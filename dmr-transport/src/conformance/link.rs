@@ -1,8 +1,6 @@
 //! The rules of links.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +8,7 @@ use dmr_core::limit;
 use dmr_core::reason::CloseReason;
 use tokio::time::{Instant, timeout};
 
-use super::report::{Breach, QUIET, Report, must, never, same, soon};
+use super::report::{Breach, QUIET, Report, must, never, poll_once, same, soon};
 use crate::link::{Link, LinkError, LinkReceiver, LinkSender, Received};
 
 /// Bytes that a link may hold for a receiver that does not read, kernel buffers included.
@@ -48,9 +46,13 @@ pub async fn check<A: Link, B: Link, F: Future<Output = (A, B)>>(pair: impl Fn()
     report
 }
 
-/// A frame of `len` bytes that looks like no other.
+/// A frame of `len` bytes that begins like no other.
 fn frame(seed: usize, len: usize) -> Bytes {
-    (0..len).map(|at| u8::try_from((seed.wrapping_mul(31) + at * 7 + at / 251) % 256).unwrap_or(0)).collect()
+    let pattern: Vec<u8> = (0..=250).collect();
+    let mut bytes = seed.to_le_bytes().to_vec();
+    bytes.extend(pattern.repeat(len / pattern.len() + 1));
+    bytes.truncate(len);
+    bytes.into()
 }
 
 async fn send(sender: &mut impl LinkSender, frame: Bytes) -> Result<(), Breach> {
@@ -140,16 +142,6 @@ async fn a_cancelled_receive_loses_nothing(near: impl Link, far: impl Link) -> R
         }
     }
     Ok(())
-}
-
-/// Polls a future once, then drops it.
-async fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 async fn a_cancelled_flush_loses_nothing(near: impl Link, far: impl Link) -> Result<(), Breach> {

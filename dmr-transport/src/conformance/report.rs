@@ -1,7 +1,9 @@
 //! What a run of the rules found.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -127,4 +129,14 @@ pub(super) fn same<T: PartialEq + fmt::Debug>(what: &'static str, expected: &T, 
 /// Checks that `holds`.
 pub(super) fn must(holds: bool, otherwise: &'static str) -> Result<(), Breach> {
     if holds { Ok(()) } else { Err(Breach::Forbidden(otherwise)) }
+}
+
+/// Polls a future once, then drops it.
+pub(super) async fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

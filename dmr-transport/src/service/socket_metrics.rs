@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dmr_core::id::Name;
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
@@ -23,7 +24,7 @@ pub const EVENTS_SENT: &str = "dmr_socket_events_sent_total";
 /// Histogram: from receiving a message to having dealt with it, in seconds.
 pub const PROCESSING_DURATION: &str = "dmr_message_processing_duration_seconds";
 
-/// The label `namespace`: the link's protocol.
+/// The label `namespace` where the network is not known: the link's protocol.
 const NAMESPACE: &str = crate::websocket::SUBPROTOCOL;
 /// The label `event` of a frame that this version does not name.
 const OTHER: &str = "other";
@@ -53,19 +54,19 @@ impl std::fmt::Debug for SocketMetrics {
 }
 
 impl SocketMetrics {
-    /// The metrics of a server, which receives what agents send.
+    /// The metrics of a server, which receives what agents send. The label `namespace` is the network's name.
     ///
     /// Call it after [`Metrics::install`](super::metrics::Metrics::install): handles made before count nowhere.
-    pub fn of_server() -> Self {
-        Self::new(AGENT_EVENTS, SERVER_EVENTS)
+    pub fn of_server(network: &Name) -> Self {
+        Self::new(AGENT_EVENTS, SERVER_EVENTS, network.as_str())
     }
 
     /// The metrics of an agent, which receives what servers send.
     pub fn of_agent() -> Self {
-        Self::new(SERVER_EVENTS, AGENT_EVENTS)
+        Self::new(SERVER_EVENTS, AGENT_EVENTS, NAMESPACE)
     }
 
-    fn new(received: &[&'static str], sent: &[&'static str]) -> Self {
+    fn new(received: &[&'static str], sent: &[&'static str], namespace: &str) -> Self {
         describe_gauge!(CONNECTIONS_ACTIVE, "Links open now");
         describe_counter!(CONNECTIONS, "Links opened");
         describe_counter!(DISCONNECTIONS, "Links ended");
@@ -75,8 +76,8 @@ impl SocketMetrics {
         describe_counter!(EVENTS_SENT, "Frames sent");
         describe_histogram!(PROCESSING_DURATION, Unit::Seconds, "From receiving a message to having dealt with it");
         let events = |metric: &'static str, names: &[&'static str]| {
-            let label = |event: &'static str| (event, counter!(metric, "event" => event, "namespace" => NAMESPACE));
-            names.iter().copied().chain([OTHER]).map(label).collect()
+            let counter = |event| counter!(metric, "event" => event, "namespace" => namespace.to_owned());
+            names.iter().copied().chain([OTHER]).map(|event| (event, counter(event))).collect()
         };
         Self {
             active: gauge!(CONNECTIONS_ACTIVE),
