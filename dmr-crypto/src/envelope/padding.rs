@@ -1,7 +1,5 @@
 //! Padding: the size of a sealed content tells little about it (Padmé, Nikitin et al. 2019, section 4).
 
-use zeroize::Zeroizing;
-
 /// Bytes of the length before the content.
 const LENGTH: usize = 4;
 /// Shortest padded content.
@@ -22,10 +20,10 @@ pub(crate) fn padded_len(content: usize) -> usize {
 
 /// `u32(len c) ‖ c ‖ zeros`, with room for the cipher's tag so that sealing in place never moves it; `None` when the
 /// length does not fit.
-pub(crate) fn pad(content: &[u8], room: usize) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn pad(content: &[u8], room: usize) -> Option<Vec<u8>> {
     let len = u32::try_from(content.len()).ok()?;
     let padded = padded_len(content.len());
-    let mut bytes = Zeroizing::new(Vec::with_capacity(padded + room));
+    let mut bytes = Vec::with_capacity(padded + room);
     bytes.extend_from_slice(&len.to_be_bytes());
     bytes.extend_from_slice(content);
     bytes.resize(padded, 0);

@@ -50,17 +50,12 @@ fn run_hpke<K: Kem>(vector: &Value, algorithm: Algorithm) -> usize {
     let info = field(vector, "info");
 
     let mut randomness = Given(field(vector, "ikmE"));
-    let (enc, mut sender) = setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, K>(
-        &OpModeS::Base,
-        &public,
-        &info,
-        &mut randomness,
-    )
-    .unwrap();
+    let (enc, mut sender) =
+        setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, K>(&OpModeS::Base, &public, &info, &mut randomness)
+            .unwrap();
     assert_eq!(enc.to_bytes().as_slice(), field(vector, "enc"));
     let enc = K::EncappedKey::from_bytes(&field(vector, "enc")).unwrap();
-    let mut receiver =
-        setup_receiver::<ChaCha20Poly1305, HkdfSha256, K>(&OpModeR::Base, &secret, &enc, &info).unwrap();
+    let mut receiver = setup_receiver::<ChaCha20Poly1305, HkdfSha256, K>(&OpModeR::Base, &secret, &enc, &info).unwrap();
 
     let mut compared = 0;
     for encryption in vector["encryptions"].as_array().unwrap() {
@@ -82,8 +77,7 @@ fn run_hpke<K: Kem>(vector: &Value, algorithm: Algorithm) -> usize {
 #[test]
 fn hpke_with_x25519_is_that_of_rfc_9180() {
     let vectors = vectors(include_str!("../../../tests/vectors/published/rfc9180-x25519.json"));
-    let compared: usize =
-        vectors.iter().map(|vector| run_hpke::<X25519HkdfSha256>(vector, Algorithm::X25519)).sum();
+    let compared: usize = vectors.iter().map(|vector| run_hpke::<X25519HkdfSha256>(vector, Algorithm::X25519)).sum();
     assert_eq!((vectors.len(), compared), (1, 11));
 }
 
