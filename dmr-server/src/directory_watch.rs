@@ -71,7 +71,8 @@ pub(crate) struct DirectoryWatch {
     /// Digest of the directory that was last given out.
     used: Option<Digest>,
     seen: Option<Fingerprint>,
-    refused: Option<String>,
+    /// The last refusal that was reported, of which state of the file.
+    refused: Option<(Option<Fingerprint>, String)>,
 }
 
 /// What tells one state of a file from another without reading it.
@@ -125,11 +126,11 @@ impl DirectoryWatch {
                 Look::Newer(directory)
             }
             Err(error) => {
-                let text = error.to_string();
-                if self.refused.as_ref() == Some(&text) {
+                let refused = Some((self.seen, error.to_string()));
+                if self.refused == refused {
                     return Look::Same;
                 }
-                self.refused = Some(text);
+                self.refused = refused;
                 Look::Refused(error)
             }
         }
@@ -137,7 +138,7 @@ impl DirectoryWatch {
 
     fn take_up(&mut self, now: Timestamp) -> Result<Option<VerifiedDirectory>, DirectoryLoadError> {
         let read_error = |error| DirectoryLoadError::Read { path: self.path.clone(), error };
-        let metadata = fs::metadata(&self.path).map_err(read_error)?;
+        let metadata = fs::metadata(&self.path).map_err(read_error).inspect_err(|_| self.seen = None)?;
         let modified = metadata.modified().map_err(read_error)?;
         let fingerprint = Fingerprint { modified, len: metadata.len(), inode: metadata.ino() };
         let settled = modified.elapsed().is_ok_and(|age| age >= SETTLED);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dmr_core::id::Name;
 use dmr_core::reason::{CloseReason, FailureReason, RejectReason};
 use dmr_crypto::VerifiedDirectory;
 use dmr_transport::Depth;
@@ -56,13 +57,13 @@ const OTHER: u16 = 0;
 
 impl ServerMetrics {
     /// Registers and describes every metric with the recorder of this process; without one, nothing is counted.
-    pub(crate) fn register() -> Self {
+    pub(crate) fn register(network: &Name) -> Self {
         describe();
         let rejected = RejectReason::ALL.iter().map(|reason| (reason.number(), reason.as_str()));
         let closed = CloseReason::ALL.iter().map(|reason| (reason.number(), reason.as_str()));
         let dead = FailureReason::ALL.iter().map(|reason| (reason.number(), reason.as_str()));
         Self {
-            socket: SocketMetrics::of_server(),
+            socket: SocketMetrics::of_server(network),
             rejected: by_reason(rejected, |reason| counter!("dmr_messages_rejected_total", "reason" => reason)),
             closed: by_reason(closed, |reason| counter!("dmr_links_closed_total", "reason" => reason)),
             dead_lettered: by_reason(dead, |reason| counter!("dmr_messages_dead_lettered_total", "reason" => reason)),

@@ -200,7 +200,7 @@ impl<B: Broker> Parts<B> {
             Ok::<_, BindError>(DirectoryWatch::load(&directory, state.as_deref(), root, true, clock.now().wall)?)
         });
         let (watch, current, refused) = loading.await.map_err(|_| BindError::Random)??;
-        let metrics = ServerMetrics::register();
+        let metrics = ServerMetrics::register(&network);
         if let Some(error) = refused {
             metrics.directory_refused();
             tracing::error!(%error, "directory refused; the last good one is used");

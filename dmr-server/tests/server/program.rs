@@ -1,0 +1,1 @@
+//! The program: its options, exit codes and signals.
