@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use dmr_core::header::Kind;
 use dmr_core::id::{InstanceId, MessageId, Name, ParticipantId};
 use dmr_core::session::AgentSessionConfig;
 use dmr_crypto::VerifiedDirectory;
@@ -18,13 +19,16 @@ use crate::error::{AskError, ConnectError, SendError, Unsealable};
 use crate::exchange::{Command, Exchange, LinkStatus, Outlets, Reply};
 use crate::limits::Limits;
 use crate::link_driver::{Inlets, LinkDriver};
-use crate::message::{Accepted, OutgoingMessage};
+use crate::message::{Accepted, IncomingMessage, OutgoingMessage};
 use crate::observe;
-use crate::records::{MessageStatus, Records};
+use crate::records::{End, MessageStatus, Records};
 use crate::sealing::{Sealer, fresh_id};
 
 /// Commands that wait for the driver; more wait in their callers.
 const COMMANDS: usize = 256;
+
+/// What a message that is on its way will bring: its confirm, and its answer where one was asked for.
+pub(crate) type Begun = (oneshot::Receiver<Result<Accepted, SendError>>, Option<oneshot::Receiver<Reply>>);
 
 /// An agent: a participant's end of the network. Clones are handles to the same agent.
 ///
@@ -175,7 +179,7 @@ impl Agent {
     /// Dropped before its first poll nothing is sent; after that the message may be sent or not, and
     /// [`Agent::message`] tells which. To take it back, see [`Agent::withdraw`].
     pub async fn send(&self, message: OutgoingMessage) -> Result<Accepted, SendError> {
-        let confirmed = self.publish(message, None).await?;
+        let (confirmed, _) = self.begin(message, false).await?;
         confirmed.await.unwrap_or(Err(SendError::Stopped))
     }
 
@@ -194,7 +198,7 @@ impl Agent {
         &self,
         mut question: OutgoingMessage,
         deadline: Duration,
-    ) -> Result<crate::message::IncomingMessage, AskError> {
+    ) -> Result<IncomingMessage, AskError> {
         let id = *question.id.get_or_insert_with(fresh_id);
         match tokio::time::timeout(deadline, self.ask_without_deadline(question)).await {
             Ok(Ok(answer)) => Ok(take(answer, id)?),
@@ -205,8 +209,8 @@ impl Agent {
 
     async fn ask_without_deadline(&self, question: OutgoingMessage) -> Result<Delivery, AskError> {
         let id = question.id.unwrap_or_else(fresh_id);
-        let (reply, mut answer) = oneshot::channel();
-        let mut confirmed = self.publish(question, Some(reply)).await?;
+        let (mut confirmed, answer) = self.begin(question, true).await?;
+        let Some(mut answer) = answer else { return Err(AskError::Stopped) };
         let reply = tokio::select! {
             biased;
             reply = &mut answer => reply,
@@ -227,16 +231,15 @@ impl Agent {
         }
     }
 
-    async fn publish(
-        &self,
-        message: OutgoingMessage,
-        answer: Option<oneshot::Sender<Reply>>,
-    ) -> Result<oneshot::Receiver<Result<Accepted, SendError>>, SendError> {
+    /// Seals a message and hands it to the driver; the first channel brings its confirm, the second, where `asks`,
+    /// its answer.
+    pub(crate) async fn begin(&self, message: OutgoingMessage, asks: bool) -> Result<Begun, SendError> {
         let message = self.inner.sealer.seal(message)?;
         let (confirmed, outcome) = oneshot::channel();
-        let command = Command::Publish { message, confirmed, answer };
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Publish { message, confirmed, answer: asks.then_some(reply) };
         self.inner.commands.send(command).await.map_err(|_| SendError::Stopped)?;
-        Ok(outcome)
+        Ok((outcome, asks.then_some(answer)))
     }
 
     /// Takes a message back that was never on any link. `true`: it was not and will not be sent. `false`: it may have
@@ -256,6 +259,19 @@ impl Agent {
         self.inner.records.lock().unwrap_or_else(PoisonError::into_inner).status(id)
     }
 
+    /// Waits until the message has an end ([`MessageStatus::is_final`]) and returns it; `None` for one that this process
+    /// does not know, or that no server took. It may wait for as long as the message lives: give it a deadline.
+    ///
+    /// # Cancel safety
+    /// Safe: it only looks.
+    pub async fn outcome(&self, id: MessageId) -> Option<MessageStatus> {
+        let end = self.inner.records.lock().unwrap_or_else(PoisonError::into_inner).end_of(id)?;
+        match end {
+            End::Now(status) => Some(status),
+            End::Later(end) => end.await.ok(),
+        }
+    }
+
     /// Takes nothing new, waits up to 5 s for confirms and settlements, closes the link and ends the agent's tasks.
     /// What is unconfirmed then is lost with this process; what is unsettled comes again to the next.
     ///
@@ -269,10 +285,10 @@ impl Agent {
 }
 
 /// The answer is in the asker's hands: acknowledge it.
-fn take(answer: Delivery, question: MessageId) -> Result<crate::message::IncomingMessage, AskError> {
+fn take(answer: Delivery, question: MessageId) -> Result<IncomingMessage, AskError> {
     let message = answer.message.clone();
     answer.ack();
-    if message.kind == dmr_core::header::Kind::DECLINE {
+    if message.kind == Kind::DECLINE {
         return Err(AskError::Declined { question });
     }
     Ok(message)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use dmr_core::content::{Reference, Verdict};
 use dmr_core::id::{Digest, MessageId, ParticipantId};
 use dmr_core::reason::FailureReason;
+use tokio::sync::oneshot;
 
 /// What is known of a message that this process sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,17 @@ pub(crate) struct Records {
     capacity: usize,
     records: BTreeMap<MessageId, Record>,
     ended: VecDeque<MessageId>,
+    /// Those who wait for an end. An entry goes with its message's end, or with its last waiter at the next look.
+    waiting: BTreeMap<MessageId, Vec<oneshot::Sender<MessageStatus>>>,
+}
+
+/// What is known of a message's end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It has come.
+    Now(MessageStatus),
+    /// It will be told; the other side is dropped when the message is forgotten without one.
+    Later(oneshot::Receiver<MessageStatus>),
 }
 
 impl Records {
@@ -80,7 +92,7 @@ impl Records {
     pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
 
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, records: BTreeMap::new(), ended: VecDeque::new() }
+        Self { capacity, records: BTreeMap::new(), ended: VecDeque::new(), waiting: BTreeMap::new() }
     }
 
     /// A message is in the outbox. `false`: its id is taken.
@@ -98,6 +110,7 @@ impl Records {
     pub(crate) fn forget(&mut self, id: MessageId) {
         if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
             self.records.remove(&id);
+            self.waiting.remove(&id);
         }
     }
 
@@ -174,6 +187,10 @@ impl Records {
             self.ended.push_back(id);
         }
         record.status = status;
+        for waiter in self.waiting.remove(&id).unwrap_or_default() {
+            // Whoever has stopped waiting needs no word.
+            let _ = waiter.send(status);
+        }
         while self.ended.len() > self.capacity {
             if let Some(oldest) = self.ended.pop_front() {
                 self.records.remove(&oldest);
@@ -184,6 +201,19 @@ impl Records {
     /// What is known of the message.
     pub(crate) fn status(&self, id: MessageId) -> Option<MessageStatus> {
         self.records.get(&id).map(|record| record.status)
+    }
+
+    /// How the message ended, now or later; `None` for one that is not known.
+    pub(crate) fn end_of(&mut self, id: MessageId) -> Option<End> {
+        let status = self.status(id)?;
+        if status.is_final() {
+            return Some(End::Now(status));
+        }
+        let (waiter, end) = oneshot::channel();
+        let waiting = self.waiting.entry(id).or_default();
+        waiting.retain(|waiter| !waiter.is_closed());
+        waiting.push(waiter);
+        Some(End::Later(end))
     }
 
     /// Its digest.
@@ -228,6 +258,24 @@ mod tests {
         assert_eq!(records.status(message(1).id), Some(MessageStatus::Accepted));
         assert_eq!(records.receipted(participant(2), message(1), Verdict::Delivered), Claim::Noted { all_spoke: true });
         assert_eq!(records.status(message(1).id), Some(MessageStatus::Delivered));
+    }
+
+    #[test]
+    fn whoever_waits_for_an_end_is_told_once_and_nobody_is_kept_waiting_for_a_forgotten_one() {
+        let mut records = sent(&[1]);
+        let Some(End::Later(mut first)) = records.end_of(message(1).id) else { panic!("not final yet") };
+        let Some(End::Later(second)) = records.end_of(message(1).id) else { panic!("not final yet") };
+        drop(second);
+        assert!(first.try_recv().is_err());
+        records.receipted(participant(1), message(1), Verdict::Delivered);
+        assert_eq!(first.try_recv(), Ok(MessageStatus::Delivered));
+        assert!(matches!(records.end_of(message(1).id), Some(End::Now(MessageStatus::Delivered))));
+        assert!(records.end_of(message(2).id).is_none() && records.waiting.is_empty());
+
+        assert!(records.begin(message(3), &[participant(1)]));
+        let Some(End::Later(mut end)) = records.end_of(message(3).id) else { panic!("not final yet") };
+        records.forget(message(3).id);
+        assert_eq!(end.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     }
 
     #[test]
