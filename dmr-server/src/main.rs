@@ -33,7 +33,7 @@ async fn run(settings: &RunSettings) -> Result<(), Failure> {
     // From here on a first signal drains and a second one ends the process.
     let shutdown = shutdown::signal()?;
     let server = Server::bind(config).await?;
-    tracing::info!(links = %server.local_addr(), admin = ?server.admin_addr(), "listening");
+    tracing::info!(links = %server.local_addr(), admin = server.admin_addr().map(tracing::field::display), "listening");
     server.serve(shutdown).await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::harness::{TestServer, eventually};
+use super::harness::{TestServer};
 use super::network::Network;
 
 /// The names with their types, and those of this server's own.
@@ -45,10 +45,7 @@ async fn every_metric_has_its_name_its_type_and_a_description() {
     tax.publish_confirmed(&envelope).await;
     police.take(&envelope).await;
     drop((tax, police));
-    eventually("the links have ended", || async {
-        server.metric("dmr_socket_disconnections_total").await >= 2.0
-    })
-    .await;
+    server.metric_reaches("dmr_socket_disconnections_total", 2.0).await;
     let (status, text) = server.page("/metrics").await;
     assert_eq!(status, 200);
     let lines = |prefix: &str| {

@@ -1,12 +1,13 @@
 //! The directory's way from its file to the agents.
 
+use std::time::Duration;
+
 use dmr_core::directory::Status;
 use dmr_core::frame::{AgentFrame, ServerFrame};
 use dmr_core::reason::CloseReason;
 use dmr_crypto::VerifiedDirectory;
-use dmr_server::{BindError, DirectoryLoadError, Server};
 
-use super::harness::{TestServer, WsAgent, config, eventually};
+use super::harness::{TestServer, WsAgent, eventually};
 use super::network::{Network, now};
 
 /// Gathers the parts of a directory, and verifies the whole.
@@ -100,33 +101,30 @@ async fn the_kept_directory_refuses_an_older_one_after_a_restart() {
     network.set_status("police", Status::Removed);
     network.publish();
     let state = network.home().join("state");
-    let with_state = || {
-        let mut config = config(&network);
-        config.state = Some(state.clone());
-        config
-    };
-    let mut server = TestServer::start_with(with_state()).await;
-    server.stop();
-    server.ended().await;
+    let keep = ["--state", state.to_str().unwrap()];
+    let server = TestServer::start_with(&network, &keep).await;
+    server.terminate().await;
+    assert!(server.ended().await.0.success());
     network.write_directory(&older);
-    let server = TestServer::start_with(with_state()).await;
+    let server = TestServer::start_with(&network, &keep).await;
+    assert_eq!(server.metric("dmr_directory_refused_total").await, 1.0);
     let mut police = server.dial().await;
     let parts = police.login_parts(&network, network.keys("police")).await;
     police.authenticate(&parts, network.keys("police")).await;
     assert_eq!(police.close_reason().await, Some(CloseReason::LoginRefused));
-    std::fs::write(state.join("directory.jws"), "no directory\n").unwrap();
-    let error = Server::bind(with_state()).await.unwrap_err();
-    assert!(matches!(error, BindError::Directory(DirectoryLoadError::State { .. })), "{error}");
 }
 
 #[tokio::test]
-async fn without_a_good_directory_there_is_no_server() {
-    let network = Network::of(&["tax"]);
-    let other = Network::of(&["tax"]);
-    network.write_directory(other.directory.bundle());
-    let error = Server::bind(config(&network)).await.unwrap_err();
-    assert!(matches!(error, BindError::Directory(DirectoryLoadError::Refused { .. })), "{error}");
-    std::fs::remove_file(network.directory_file()).unwrap();
-    let error = Server::bind(config(&network)).await.unwrap_err();
-    assert!(error.to_string().contains("directory.jws"), "{error}");
+async fn an_expired_directory_is_not_ready_and_one_past_half_of_its_life_is_due() {
+    let mut network = Network::of(&["tax"]);
+    network.amend_for(Duration::from_secs(6), |_| ());
+    network.publish();
+    let server = TestServer::start(&network).await;
+    assert_eq!(server.page("/readyz").await.0, 200);
+    server.metric_reaches("dmr_directory_renewal_due", 1.0).await;
+    eventually("not ready", || async { server.page("/readyz").await.0 == 503 }).await;
+    assert!(server.page("/readyz").await.1.contains("expired"));
+    network.amend(|_| ());
+    network.publish();
+    eventually("ready again", || async { server.page("/readyz").await.0 == 200 }).await;
 }

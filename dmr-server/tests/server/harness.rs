@@ -1,63 +1,95 @@
-//! A server inside the test's process, on ports of its own.
+//! The real program, in a process and on ports of its own.
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
-use dmr_server::{Limits, Server, ServerConfig};
+use dmr_transport::LinkError;
 use dmr_transport::websocket::{DialerConfig, WebSocketDialer, WebSocketLink};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::agent::{DEADLINE, TestAgent};
-use super::network::{Network, name};
+use super::network::Network;
 
 pub(crate) type WsAgent = TestAgent<WebSocketLink>;
 
+/// A running `dmr-server`, killed when dropped.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    serving: JoinHandle<()>,
+    process: Child,
+    log: Lines<BufReader<ChildStderr>>,
 }
 
-pub(crate) fn config(network: &Network) -> ServerConfig {
-    let mut config = ServerConfig::new(network.directory_file(), network.pin.clone(), name("relay"));
-    config.listen = ([127, 0, 0, 1], 0).into();
-    config.admin = Some(([127, 0, 0, 1], 0).into());
-    config
+/// `dmr-server` with these arguments and without this process's `DMR_…` variables.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dmr-server"));
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DMR_")) {
+        command.env_remove(variable);
+    }
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    command
 }
 
-pub(crate) fn config_with(network: &Network, limits: Limits) -> ServerConfig {
-    let mut config = config(network);
-    config.limits = limits;
-    config
+/// Runs the program to its end.
+pub(crate) async fn run(arguments: &[&str]) -> Output {
+    timeout(DEADLINE, program(arguments).output()).await.expect("the program ends in time").unwrap()
+}
+
+/// The options that every server of a test has.
+pub(crate) fn options(network: &Network) -> Vec<String> {
+    let (directory, root) = (network.directory_file(), network.root_file());
+    ["--directory", directory.to_str().unwrap(), "--root", root.to_str().unwrap(), "--network", "testnet"]
+        .map(str::to_owned)
+        .into()
 }
 
 impl TestServer {
     pub(crate) async fn start(network: &Network) -> Self {
-        Self::start_with(config(network)).await
+        Self::start_with(network, &[]).await
     }
 
-    pub(crate) async fn start_with(config: ServerConfig) -> Self {
-        let server = Server::bind(config).await.unwrap();
-        let (address, admin) = (server.local_addr(), server.admin_addr().unwrap());
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(server.serve(async move { drop(stopped.await) }));
-        Self { address, admin, stop: Some(stop), serving }
+    pub(crate) async fn start_with(network: &Network, more: &[&str]) -> Self {
+        let mut command = program(&["run", "--name", "relay", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.args(["--log-format", "json"]).args(options(network)).args(more);
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let listening = timeout(DEADLINE, async {
+            loop {
+                let line = log.next_line().await.unwrap().expect("the server starts");
+                let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+                if line["message"] == "listening" {
+                    return line;
+                }
+            }
+        });
+        let listening = listening.await.expect("the server starts in time");
+        let address = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
+        Self { address: address("links"), admin: address("admin"), process, log }
     }
 
-    /// Begins to drain.
-    pub(crate) fn stop(&mut self) {
-        self.stop.take().unwrap().send(()).unwrap();
+    /// Sends SIGTERM: it begins to drain.
+    pub(crate) async fn terminate(&self) {
+        let pid = self.process.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        assert!(sent.success());
     }
 
-    /// Waits until the server has ended.
-    pub(crate) async fn ended(self) {
-        timeout(DEADLINE, self.serving).await.expect("the server ends in time").unwrap();
+    /// Waits until the process has ended; gives what it had still to log.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
+        let ended = timeout(DEADLINE, async {
+            let mut log = String::new();
+            while let Some(line) = self.log.next_line().await.unwrap() {
+                log.push_str(&line);
+                log.push('\n');
+            }
+            (self.process.wait().await.unwrap(), log)
+        });
+        ended.await.expect("the server ends in time")
     }
 
     pub(crate) async fn dial(&self) -> WsAgent {
@@ -75,15 +107,20 @@ impl TestServer {
         page(self.admin, path).await.unwrap()
     }
 
-    /// The value of one metric, labels and all.
-    pub(crate) async fn metric(&self, line: &str) -> f64 {
+    /// The value of one metric, named with its labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.page("/metrics").await;
-        let value = text.lines().find_map(|each| each.strip_prefix(line)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {line} in\n{text}")).parse().unwrap()
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    /// Waits until a metric is at least so large.
+    pub(crate) async fn metric_reaches(&self, name: &str, least: f64) {
+        eventually(name, || async { self.metric(name).await >= least }).await;
     }
 }
 
-pub(crate) async fn dial(address: SocketAddr) -> Result<WebSocketLink, dmr_transport::LinkError> {
+pub(crate) async fn dial(address: SocketAddr) -> Result<WebSocketLink, LinkError> {
     let address = format!("ws://{address}").parse().unwrap();
     timeout(DEADLINE, WebSocketDialer::new(DialerConfig::default()).dial(&address)).await.unwrap()
 }

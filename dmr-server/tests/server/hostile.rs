@@ -1,17 +1,15 @@
 //! Peers that break the rules: they lose their link, and nobody else notices.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use dmr_core::reason::CloseReason;
-use dmr_server::Limits;
 use dmr_transport::{Link, LinkReceiver, Received};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::agent::DEADLINE;
-use super::harness::{TestServer, config_with, dial, eventually};
+use super::harness::{TestServer, dial, eventually};
 use super::network::Network;
 
 /// Waits until the server has closed a raw connection, whatever it says before.
@@ -46,8 +44,7 @@ async fn strangers_past_the_bound_of_their_address_are_told_and_agents_inside_go
 #[tokio::test]
 async fn silent_and_slow_handshakes_and_logins_end_in_time() {
     let network = Network::of(&["tax"]);
-    let limits = Limits { login_timeout: Duration::from_millis(400), ..Limits::default() };
-    let server = TestServer::start_with(config_with(&network, limits)).await;
+    let server = TestServer::start_with(&network, &["--login-timeout", "400ms"]).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let mut slow = TcpStream::connect(server.address).await.unwrap();
     slow.write_all(b"GET /v1/link HTTP/1.1\r\nHost: ").await.unwrap();

@@ -1,1 +1,193 @@
 //! The program: its options, exit codes and signals.
+
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use dmr_core::directory::Validity;
+use dmr_crypto::ServerKeys;
+use dmr_transport::service::state_file;
+
+use super::harness::{TestServer, options, program, run};
+use super::network::{Network, VALID_FOR, name, now};
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+async fn check(network: &Network, more: &[&str]) -> (Option<i32>, String, String) {
+    let options = options(network);
+    let arguments: Vec<&str> = ["check"].into_iter().chain(options.iter().map(String::as_str)).chain(more.iter().copied()).collect();
+    said(&run(&arguments).await)
+}
+
+#[tokio::test]
+async fn check_validates_everything_and_starts_nothing() {
+    let network = Network::of(&["tax", "police"]);
+    let state = network.home().join("state");
+    let (code, out, _) = check(&network, &["--state", state.to_str().unwrap()]).await;
+    assert_eq!(code, Some(0));
+    assert!(out.contains("ok: network testnet, directory revision 2 with 2 participants, fresh"), "{out}");
+    assert!(!state.exists());
+}
+
+#[tokio::test]
+async fn settings_that_are_wrong_exit_with_64_and_say_what_is_wrong() {
+    let network = Network::of(&["tax"]);
+    let missing = network.home().join("missing");
+    let exposed = network.home().join("exposed.key");
+    std::fs::write(&exposed, "{}").unwrap();
+    let cases: [(&[&str], &str); 11] = [
+        (&["--listen", "0.0.0.0:0"], "--allow-plain"),
+        (&["--listen", "here"], "--listen"),
+        (&["--name", "Not A Name"], "--name"),
+        (&["--tls-cert", "x"], "go together"),
+        (&["--network", "other"], "--network"),
+        (&["--keys", exposed.to_str().unwrap()], "chmod 600"),
+        (&["--keys", missing.to_str().unwrap()], "missing"),
+        (&["--max-connections", "0"], "zero"),
+        (&["--grace", "soon"], "--grace"),
+        (&["--log", "dmr_server=loud"], "log filter"),
+        (&["--broker", "paper"], "memory"),
+    ];
+    for (more, expected) in cases {
+        let (code, _, error) = check(&network, more).await;
+        assert_eq!(code, Some(64), "{more:?}: {error}");
+        assert!(error.contains(expected), "{more:?}: {error}");
+    }
+    network.write_directory(b"no directory\n");
+    let (code, _, error) = check(&network, &[]).await;
+    assert_eq!(code, Some(64), "{error}");
+    assert!(error.contains("directory.jws"), "{error}");
+    std::fs::remove_file(network.directory_file()).unwrap();
+    assert_eq!(check(&network, &[]).await.0, Some(64));
+    assert_eq!(said(&run(&["run"]).await).0, Some(64));
+}
+
+#[tokio::test]
+async fn options_come_from_the_line_the_variables_and_a_file_in_this_order() {
+    let network = Network::of(&["tax"]);
+    let file = network.home().join("server.toml");
+    let text = |listen: &str| {
+        format!(
+            "directory = {:?}\nroot = {:?}\nnetwork = \"testnet\"\nlisten = {listen:?}\n",
+            network.directory_file(),
+            network.root_file()
+        )
+    };
+    let checked = async |variable: Option<&str>, line: &[&str]| {
+        let mut command = program(&["check", "--config", file.to_str().unwrap()]);
+        command.args(line);
+        if let Some(listen) = variable {
+            command.env("DMR_LISTEN", listen);
+        }
+        said(&command.output().await.unwrap())
+    };
+    std::fs::write(&file, text("127.0.0.1:1")).unwrap();
+    assert_eq!(checked(None, &[]).await.0, Some(0));
+    std::fs::write(&file, text("0.0.0.0:1")).unwrap();
+    assert_eq!(checked(None, &[]).await.0, Some(64));
+    assert_eq!(checked(Some("127.0.0.1:1"), &[]).await.0, Some(0));
+    assert_eq!(checked(Some("0.0.0.0:1"), &["--listen", "127.0.0.1:1"]).await.0, Some(0));
+    std::fs::write(&file, text("127.0.0.1:1") + "listn = 1\n").unwrap();
+    let (code, _, error) = checked(None, &[]).await;
+    assert_eq!(code, Some(64));
+    assert!(error.contains("listn"), "{error}");
+}
+
+#[tokio::test]
+async fn the_help_says_that_the_memory_broker_keeps_nothing() {
+    let (code, out, _) = said(&run(&["run", "--help"]).await);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("keeps nothing across a restart"), "{out}");
+    for option in ["--directory", "--state", "--tls-cert", "--allow-plain", "--rate-messages", "--grace", "--config"] {
+        assert!(out.contains(option), "{option}");
+    }
+}
+
+async fn directory(command: &str, file: &Path, network: &Network, more: &[&str]) -> (Option<i32>, String, String) {
+    let root = network.root_file();
+    let arguments = ["directory", command, file.to_str().unwrap(), "--root", root.to_str().unwrap(), "--network"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["testnet"]).chain(more.iter().copied()).collect();
+    said(&run(&arguments).await)
+}
+
+#[tokio::test]
+async fn a_directory_can_be_looked_into_and_verified() {
+    let mut network = Network::of(&["tax", "police"]);
+    let file = network.directory_file();
+    let (code, out, _) = directory("show", &file, &network, &[]).await;
+    assert_eq!(code, Some(0));
+    for part in ["testnet", "revision   2", "tax   01010101", "sealing", "everyone may write to everyone"] {
+        let id = network.id("tax").to_string();
+        let part = part.replace("01010101", &id[..8]);
+        assert!(out.contains(&part), "no {part} in\n{out}");
+    }
+    let (_, json, _) = directory("show", &file, &network, &["--json"]).await;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["revision"], 2);
+    let (code, out, _) = directory("verify", &file, &network, &[]).await;
+    assert_eq!((code, out.starts_with("valid: network testnet, revision 2")), (Some(0), true), "{out}");
+
+    let mut broken = network.directory.bundle().to_vec();
+    let end = broken.len() - 5;
+    broken[end] ^= 1;
+    network.write_directory(&broken);
+    for command in ["show", "verify"] {
+        let (code, out, error) = directory(command, &file, &network, &[]).await;
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{error}");
+        assert!(error.contains("refused"), "{error}");
+    }
+    network.amend_for(Duration::from_millis(1), |_| ());
+    network.publish();
+    let (code, _, error) = directory("verify", &file, &network, &[]).await;
+    assert_eq!((code, error.contains("expired at")), (Some(1), true), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_with_keys_signs_its_challenge_under_its_name() {
+    let mut network = Network::of(&["tax"]);
+    let validity = Validity { not_before: now().minus(Duration::from_secs(60)), not_after: now().plus(VALID_FOR) };
+    let keys = ServerKeys::generate(name("relay"), validity).unwrap();
+    let dmr_core::directory::Card::Server(entry) = keys.card() else { panic!("a server has a server's card") };
+    network.amend(|directory| directory.servers.push(entry));
+    network.publish();
+    let file = network.home().join("server.key");
+    state_file::create_secret(&file, &keys.to_key_file().unwrap()).unwrap();
+    let server = TestServer::start_with(&network, &["--keys", file.to_str().unwrap()]).await;
+    let mut agent = server.dial().await;
+    let dmr_core::frame::ServerFrame::Challenge { challenge, signature } = agent.frame().await else {
+        panic!("no challenge")
+    };
+    let verified = dmr_crypto::verify_challenge(&challenge, &signature, &network.directory, now()).unwrap();
+    assert_eq!(verified.server, name("relay"));
+    let (code, _, error) = check(&network, &["--keys", file.to_str().unwrap(), "--name", "other"]).await;
+    assert_eq!((code, error.contains("relay")), (Some(64), true), "{error}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_a_failure_and_not_a_matter_of_settings() {
+    let network = Network::of(&["tax"]);
+    let server = TestServer::start(&network).await;
+    let address = server.address.to_string();
+    let options = options(&network);
+    let arguments: Vec<&str> =
+        ["run", "--listen", &address, "--admin", "off"].into_iter().chain(options.iter().map(String::as_str)).collect();
+    let (code, _, error) = said(&run(&arguments).await);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains(&address), "{error}");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let network = Network::of(&["tax", "police"]);
+    let server = TestServer::start_with(&network, &["--grace", "1h"]).await;
+    let (mut tax, mut police) = (server.log_in(&network, "tax").await, server.log_in(&network, "police").await);
+    police.subscribe(1).await;
+    tax.publish_confirmed(&network.seal("tax", &["police"])).await;
+    police.delivery().await;
+    server.terminate().await;
+    tax.close_reason().await;
+    server.terminate().await;
+    assert_eq!(server.ended().await.0.code(), Some(130));
+}

@@ -1,13 +1,10 @@
 //! Links of one participant, and their end.
 
-use std::time::Duration;
-
 use dmr_core::frame::{AgentFrame, ServerFrame, Settlement};
 use dmr_core::reason::CloseReason;
-use dmr_server::Limits;
 use dmr_transport::{LinkSender, Received};
 
-use super::harness::{TestServer, config_with, dial, eventually};
+use super::harness::{TestServer, dial, eventually};
 use super::network::Network;
 
 #[tokio::test]
@@ -37,8 +34,7 @@ async fn a_newer_link_of_the_same_instance_supersedes_and_the_old_ones_late_end_
 #[tokio::test]
 async fn replicas_share_a_mailbox_and_are_bounded() {
     let network = Network::of(&["tax", "police"]);
-    let limits = Limits { links_per_participant: 2, ..Limits::default() };
-    let server = TestServer::start_with(config_with(&network, limits)).await;
+    let server = TestServer::start_with(&network, &["--max-links-per-participant", "2"]).await;
     let (mut one, mut two) = (server.log_in(&network, "police").await, server.log_in(&network, "police").await);
     let mut three = server.dial().await;
     let parts = three.login_parts(&network, network.keys("police")).await;
@@ -58,12 +54,12 @@ async fn replicas_share_a_mailbox_and_are_bounded() {
 #[tokio::test]
 async fn a_drain_is_announced_finishes_what_is_in_flight_and_refuses_new_links() {
     let network = Network::of(&["tax", "police"]);
-    let mut server = TestServer::start(&network).await;
+    let server = TestServer::start(&network).await;
     let (mut tax, mut police) = (server.log_in(&network, "tax").await, server.log_in(&network, "police").await);
     police.subscribe(8).await;
     tax.publish_confirmed(&network.seal("tax", &["police"])).await;
     let (tag, _, _) = police.delivery().await;
-    server.stop();
+    server.terminate().await;
     assert!(matches!(tax.frame().await, ServerFrame::Drain { retry_after_ms } if retry_after_ms > 0));
     assert_eq!(tax.close_reason().await, Some(CloseReason::Draining));
     assert!(matches!(police.frame().await, ServerFrame::Drain { .. }));
@@ -73,28 +69,26 @@ async fn a_drain_is_announced_finishes_what_is_in_flight_and_refuses_new_links()
     assert!(body.contains("draining"), "{body}");
     police.settle(tag, Settlement::Ack).await;
     assert_eq!(police.close_reason().await, Some(CloseReason::Draining));
-    server.ended().await;
+    assert!(server.ended().await.0.success());
 }
 
 #[tokio::test]
 async fn a_drain_ends_with_the_grace_period_whatever_is_in_flight() {
     let network = Network::of(&["tax", "police"]);
-    let limits = Limits { grace: Duration::from_millis(300), ..Limits::default() };
-    let mut server = TestServer::start_with(config_with(&network, limits)).await;
+    let server = TestServer::start_with(&network, &["--grace", "300ms"]).await;
     let (mut tax, mut police) = (server.log_in(&network, "tax").await, server.log_in(&network, "police").await);
     police.subscribe(8).await;
     tax.publish_confirmed(&network.seal("tax", &["police"])).await;
     police.delivery().await;
-    server.stop();
+    server.terminate().await;
     assert_eq!(police.close_reason().await, Some(CloseReason::Draining));
-    server.ended().await;
+    assert!(server.ended().await.0.success());
 }
 
 #[tokio::test]
 async fn an_agent_that_falls_silent_is_closed_and_one_that_beats_is_not() {
     let network = Network::of(&["tax", "police"]);
-    let limits = Limits { heartbeat: Duration::from_millis(200), ..Limits::default() };
-    let server = TestServer::start_with(config_with(&network, limits)).await;
+    let server = TestServer::start_with(&network, &["--heartbeat", "200ms"]).await;
     let mut silent = server.log_in(&network, "tax").await;
     let mut alive = server.log_in(&network, "police").await;
     let beats = tokio::spawn(async move {
