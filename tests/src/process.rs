@@ -123,12 +123,14 @@ fn command(program: &Path) -> Command {
     command
 }
 
-/// Runs `program` to its end.
+/// Runs `program` to its end. One that does not end is killed, and its code is 137.
 ///
 /// # Errors
 /// [`Failure`] when it cannot be started. How it ended is in the value.
 pub fn run(program: &Path, args: &[impl AsRef<OsStr>]) -> Outcome<Ended> {
-    let output = command(program)
+    let output = command(Path::new("timeout"))
+        .args(["--signal=KILL", &PATIENCE.as_secs().to_string()])
+        .arg(program)
         .args(args)
         .stdin(Stdio::null())
         .output()

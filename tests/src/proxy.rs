@@ -9,6 +9,7 @@ use dmr_core::frame::{AgentFrame, ServerFrame};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::failure::{Doing, Outcome};
@@ -60,6 +61,8 @@ struct Record {
     sightings: Vec<Sighting>,
     spoil: Option<Direction>,
     links: usize,
+    /// Grows with each cut; a link ends when it is not what it was at the link's beginning.
+    cut: watch::Sender<usize>,
 }
 
 impl Proxy {
@@ -95,6 +98,11 @@ impl Proxy {
         lock(&self.record).links
     }
 
+    /// Ends every link that goes through here now. New ones are let through.
+    pub fn cut(&self) {
+        lock(&self.record).cut.send_modify(|cuts| *cuts += 1);
+    }
+
     /// Flips one bit of the sealed body in the next envelope that goes this way. Only in that one.
     pub fn spoil_next(&self, direction: Direction) {
         lock(&self.record).spoil = Some(direction);
@@ -117,12 +125,25 @@ async fn accept(listener: TcpListener, server: SocketAddr, record: Arc<Mutex<Rec
     while let Ok((agent, _)) = listener.accept().await {
         // A server that is down is seen by the agent as a link that ends at once.
         let Ok(onward) = TcpStream::connect(server).await else { continue };
-        lock(&record).links += 1;
+        let cut = {
+            let mut record = lock(&record);
+            record.links += 1;
+            record.cut.subscribe()
+        };
         let (_, _) = (agent.set_nodelay(true), onward.set_nodelay(true));
         let (from_agent, to_agent) = agent.into_split();
         let (from_server, to_server) = onward.into_split();
-        links.spawn(pass(from_agent, to_server, Direction::ToServer, Arc::clone(&record)));
-        links.spawn(pass(from_server, to_agent, Direction::ToAgent, Arc::clone(&record)));
+        let upward = pass(from_agent, to_server, Direction::ToServer, Arc::clone(&record));
+        let downward = pass(from_server, to_agent, Direction::ToAgent, Arc::clone(&record));
+        links.spawn(until_cut(cut.clone(), upward));
+        links.spawn(until_cut(cut, downward));
+    }
+}
+
+async fn until_cut(mut cut: watch::Receiver<usize>, passing: impl Future<Output = ()>) {
+    tokio::select! {
+        () = passing => {}
+        _ = cut.changed() => {}
     }
 }
 
