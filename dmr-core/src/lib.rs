@@ -89,6 +89,7 @@ pub mod content;
 pub mod directory;
 mod draws;
 pub mod envelope;
+pub mod error_name;
 pub mod frame;
 pub mod header;
 pub mod id;

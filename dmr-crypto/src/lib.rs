@@ -5,6 +5,7 @@ pub mod authority;
 mod digest;
 mod directory;
 mod envelope;
+mod error_name;
 #[cfg(feature = "sign")]
 mod identity;
 mod jws;
