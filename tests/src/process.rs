@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::patience::{PATIENCE, eventually};
@@ -123,13 +124,21 @@ fn command(program: &Path) -> Command {
     command
 }
 
-/// Runs `program` to its end. One that does not end is killed, and its code is 137.
+/// Runs `program` to its end. One that does not end in time is killed, with what it started: its code is 137.
 ///
 /// # Errors
 /// [`Failure`] when it cannot be started. How it ended is in the value.
 pub fn run(program: &Path, args: &[impl AsRef<OsStr>]) -> Outcome<Ended> {
+    run_within(PATIENCE, program, args)
+}
+
+/// The same with another limit.
+///
+/// # Errors
+/// [`Failure`] when it cannot be started.
+pub fn run_within(limit: Duration, program: &Path, args: &[impl AsRef<OsStr>]) -> Outcome<Ended> {
     let output = command(Path::new("timeout"))
-        .args(["--signal=KILL", &PATIENCE.as_secs().to_string()])
+        .args(["--signal=KILL", &limit.as_secs().to_string()])
         .arg(program)
         .args(args)
         .stdin(Stdio::null())

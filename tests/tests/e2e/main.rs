@@ -13,6 +13,7 @@ mod http_api;
 mod intruder;
 mod pair;
 mod question;
+mod readme;
 mod recovery;
 mod refusals;
 mod secrecy;
