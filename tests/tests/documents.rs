@@ -1,0 +1,77 @@
+//! What the documents say, compared with what the code says.
+
+use dmr_core::limit;
+use dmr_core::reason::{CloseReason, FailureReason, RejectReason};
+use dmr_tests::failure::{Doing as _, Outcome};
+use dmr_tests::programs::workspace;
+
+fn read(name: &str) -> Outcome<String> {
+    std::fs::read_to_string(workspace().join(name)).doing(name)
+}
+
+/// Every reason there is: its number and its word.
+fn reasons() -> Vec<(u16, &'static str)> {
+    let rejects = RejectReason::ALL.iter().map(|reason| (reason.number(), reason.as_str()));
+    let closes = CloseReason::ALL.iter().map(|reason| (reason.number(), reason.as_str()));
+    let failures = FailureReason::ALL.iter().map(|reason| (reason.number(), reason.as_str()));
+    rejects.chain(closes).chain(failures).collect()
+}
+
+#[test]
+fn the_protocol_lists_every_reason_under_its_number_and_no_other() -> Outcome {
+    let text = read("docs/protocol.md")?;
+    let section = text.split("\n## ").find(|section| section.contains(". Reasons\n")).doing("a section of reasons")?;
+    let listed = section.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let number = cells.next()?.parse::<u16>().ok()?;
+        let word = cells.next()?.strip_prefix('`')?.strip_suffix('`')?;
+        Some((number, word))
+    });
+    let (mut listed, mut known): (Vec<_>, _) = (listed.collect(), reasons());
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known);
+    Ok(())
+}
+
+#[test]
+fn an_operator_finds_every_reason() -> Outcome {
+    let text = read("docs/operating.md")?;
+    for (_, word) in reasons() {
+        assert!(text.contains(&format!("`{word}`")), "docs/operating.md says nothing about `{word}`");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_protocol_names_the_bounds_that_the_code_keeps() -> Outcome {
+    let text = read("docs/protocol.md")?;
+    let bounds = [
+        limit::MESSAGE,
+        limit::ENVELOPE,
+        limit::HEADER,
+        limit::FRAME,
+        limit::LOGIN_FRAME,
+        limit::DIRECTORY,
+        limit::DIRECTORY_PART,
+        limit::RECIPIENTS,
+        limit::RECEIPTS,
+    ];
+    for bound in bounds {
+        let written = with_commas(bound);
+        assert!(text.contains(&format!("| {written}")), "docs/protocol.md has no bound of {written}");
+    }
+    Ok(())
+}
+
+/// A number as prose writes it: 1,048,576.
+fn with_commas(number: usize) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut groups: Vec<&str> = Vec::new();
+    if first > 0 {
+        groups.extend(digits.get(..first));
+    }
+    groups.extend((first..digits.len()).step_by(3).filter_map(|start| digits.get(start..start + 3)));
+    groups.join(",")
+}
