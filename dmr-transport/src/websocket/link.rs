@@ -53,8 +53,9 @@ type Socket = WebSocketStream<TokioAdapter<Wire>>;
 
 /// An open link over a WebSocket.
 ///
-/// An idle plain link holds about 5 KiB here; one that has carried traffic at most 8 KiB more, and what the other
-/// side sends unfragmented. Keepalive is the session's heartbeat; pings of the other side are answered.
+/// An idle plain link holds about 6 KiB. Traffic lets its two buffers grow to about 8 KiB each; a frame that the other
+/// side sends in one piece lets the read buffer grow to that frame's size, at most [`limit::FRAME`].
+/// Keepalive is the session's heartbeat; pings of the other side are answered.
 #[derive(Debug)]
 pub struct WebSocketLink {
     shared: Arc<Shared>,
@@ -83,7 +84,7 @@ impl Link for WebSocketLink {
 
     fn split(self) -> (WebSocketSender, WebSocketReceiver) {
         let sender = WebSocketSender { shared: Arc::clone(&self.shared), ready: false, rest: None };
-        (sender, WebSocketReceiver { shared: self.shared, failure: None })
+        (sender, WebSocketReceiver { shared: self.shared, failure: None, largest: 0 })
     }
 }
 
@@ -239,6 +240,8 @@ impl LinkSender for WebSocketSender {
 pub struct WebSocketReceiver {
     shared: Arc<Shared>,
     failure: Option<Failure>,
+    /// Length of the longest frame so far.
+    largest: usize,
 }
 
 /// A failed link that still reads for a moment, so that the other side sees why.
@@ -264,7 +267,10 @@ impl WebSocketReceiver {
                 return Poll::Pending;
             };
             let (code, error) = match message {
-                Some(Ok(Message::Binary(frame))) => return Poll::Ready(Ok(Received::Frame(frame))),
+                Some(Ok(Message::Binary(frame))) => {
+                    self.largest = self.largest.max(frame.len());
+                    return Poll::Ready(Ok(Received::Frame(own(frame, self.largest))));
+                }
                 // The library answers a ping at the next poll.
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
                 Some(Ok(Message::Text(_))) => (CloseCode::Unsupported, LinkError::Protocol("a text frame".into())),
@@ -328,6 +334,12 @@ impl LinkReceiver for WebSocketReceiver {
     fn limit_input(&mut self, bytes: Option<u64>) {
         self.shared.lock().socket.get_mut().get_mut().limit_input(bytes);
     }
+}
+
+/// A frame that keeps at most twice its length in memory. It may be a slice of a read buffer that once grew for the
+/// largest frame: kept for long, in a mailbox, it would keep all of that.
+fn own(frame: Bytes, largest: usize) -> Bytes {
+    if frame.len() < largest / 2 { Bytes::copy_from_slice(&frame) } else { frame }
 }
 
 /// The reason behind a close code, if it is one of ours.
