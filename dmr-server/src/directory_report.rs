@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::Path;
 
-use dmr_core::directory::{Algorithm, DirectoryError, IdentityKey, Participant, Permission, SealingKey, Status, Validity};
+use dmr_core::directory::{
+    Algorithm, DirectoryError, IdentityKey, Participant, Permission, SealingKey, Status, Validity,
+};
 use dmr_core::id::Name;
 use dmr_core::limit;
 use dmr_core::time::Timestamp;
@@ -73,7 +75,12 @@ impl Display for Table<'_> {
         writeln!(f, "signed by  {}   root version {}", directory.signed_by(), directory.root_version())?;
         writeln!(f, "issued     {}", Moment(directory.issued()))?;
         writeln!(f, "expires    {}   {}", Moment(directory.expires()), directory.freshness(self.now).as_str())?;
-        writeln!(f, "suites     {} and above   longest life of a message {:?}", content.suite_floor.number(), content.max_ttl)?;
+        writeln!(
+            f,
+            "suites     {} and above   longest life of a message {:?}",
+            content.suite_floor.number(),
+            content.max_ttl
+        )?;
         for participant in &content.participants {
             write_participant(f, participant)?;
         }

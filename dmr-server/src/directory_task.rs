@@ -77,7 +77,9 @@ fn tell<B: Broker>(shared: &Shared<B>, before: Freshness) -> Freshness {
         match freshness {
             Freshness::Fresh => tracing::info!(revision, "the directory is fresh again"),
             Freshness::Ageing => tracing::warn!(revision, ?left, "the directory is past half of its life: renew it"),
-            Freshness::Grace => tracing::error!(revision, "the directory has expired: agents stop sealing within a day"),
+            Freshness::Grace => {
+                tracing::error!(revision, "the directory has expired: agents stop sealing within a day")
+            }
             Freshness::Expired => tracing::error!(revision, "the directory has expired: nothing new is accepted"),
         }
     }

@@ -113,7 +113,9 @@ impl DirectoryWatch {
             (Look::Newer(directory), _) | (Look::Same, Some(directory)) => Ok((watch, directory, None)),
             (Look::Refused(error), Some(kept)) if watch.used == Some(kept.digest()) => Ok((watch, kept, Some(error))),
             (Look::Refused(error), _) => Err(error),
-            (Look::Same, None) => Err(DirectoryLoadError::Read { path: watch.path, error: io::ErrorKind::NotFound.into() }),
+            (Look::Same, None) => {
+                Err(DirectoryLoadError::Read { path: watch.path, error: io::ErrorKind::NotFound.into() })
+            }
         }
     }
 

@@ -284,3 +284,6 @@ fn disposition_of(disposed: Disposed) -> Disposition {
         Disposed::DeadLetter(reason) => Disposition::DeadLetter(reason),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,9 +75,32 @@ pub(crate) fn still_holds(
         entry.status == Status::Active
             && !directory.is_revoked(key)
             && keys.any(|entry| {
-                entry.usage.login
-                    && entry.validity.contains(now)
-                    && key_id(Algorithm::Ed25519, &entry.public) == key
+                entry.usage.login && entry.validity.contains(now) && key_id(Algorithm::Ed25519, &entry.public) == key
             })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::network::{Network, VALID_FOR, now};
+
+    #[test]
+    fn a_login_holds_until_its_key_ends_or_its_participant_goes() {
+        let mut network = Network::of(&["tax", "police"]);
+        let (tax, key) = (network.id("tax"), network.keys("tax").any_login_key(now()).unwrap().id());
+        let other = network.keys("police").any_login_key(now()).unwrap().id();
+        assert!(still_holds(tax, key, &network.directory, now()));
+        assert!(!still_holds(tax, other, &network.directory, now()));
+        assert!(!still_holds(tax, key, &network.directory, now().plus(VALID_FOR + Duration::from_secs(1))));
+        network.amend(|directory| {
+            let entry = directory.participants.iter_mut().find(|entry| entry.id == tax).unwrap();
+            entry.identity_keys.iter_mut().for_each(|key| key.usage.login = false);
+        });
+        assert!(!still_holds(tax, key, &network.directory, now()));
+        network.set_status("police", Status::Suspended);
+        assert!(!still_holds(network.id("police"), other, &network.directory, now()));
+    }
 }

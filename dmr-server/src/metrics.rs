@@ -189,5 +189,8 @@ fn describe() {
         "When the directory in use expires, in seconds since 1970."
     );
     describe_gauge!("dmr_directory_renewal_due", "1 from half of the directory's life on: renew it.");
-    describe_counter!("dmr_directory_refused_total", "Directory files that were refused; the last good one stays in use.");
+    describe_counter!(
+        "dmr_directory_refused_total",
+        "Directory files that were refused; the last good one stays in use."
+    );
 }

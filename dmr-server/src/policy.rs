@@ -74,3 +74,57 @@ pub(crate) fn release(
     let gone = directory.participant(header.sender).is_some_and(|sender| sender.status != Status::Active);
     if gone || directory.is_revoked(header.sender_key) { Err(FailureReason::Revoked) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use dmr_core::directory::Status;
+
+    use super::*;
+    use crate::allowance::Allowances;
+    use crate::clock::Clock;
+    use crate::limits::Limits;
+    use crate::testing::network::{Network, VALID_FOR, now};
+
+    #[tokio::test]
+    async fn an_envelope_is_released_to_its_recipients_until_it_expires() {
+        let network = Network::of(&["tax", "police", "rescue"]);
+        let envelope = network.seal("tax", &["police"]);
+        let (bytes, expires) = (envelope.bytes(), envelope.header().expires);
+        let release = |owner, at| release(bytes, network.id(owner), &network.directory, at);
+        assert_eq!(release("police", expires), Ok(()));
+        assert_eq!(release("police", expires.plus(Duration::from_millis(1))), Err(FailureReason::Expired));
+        assert_eq!(release("rescue", now()), Err(FailureReason::Rejected));
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_was_removed_or_revoked_is_not_heard_and_one_that_is_absent_is() {
+        let mut network = Network::of(&["tax", "police"]);
+        let envelope = network.seal("tax", &["police"]);
+        let (tax, police) = (network.id("tax"), network.id("police"));
+        let outcome = |network: &Network| release(envelope.bytes(), police, &network.directory, now());
+        network.set_status("tax", Status::Suspended);
+        assert_eq!(outcome(&network), Err(FailureReason::Revoked));
+        network.set_status("tax", Status::Active);
+        assert_eq!(outcome(&network), Ok(()));
+        let revoked = dmr_core::directory::RevokedKey { key: envelope.header().sender_key, since: now() };
+        network.amend(|directory| directory.revoked.push(revoked));
+        assert_eq!(outcome(&network), Err(FailureReason::Revoked));
+        network.amend(|directory| directory.revoked.clear());
+        network.amend(|directory| directory.participants.retain(|entry| entry.id != tax));
+        assert_eq!(outcome(&network), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_admitted_under_a_directory_that_expired_a_day_ago() {
+        let network = Network::of(&["tax", "police"]);
+        let allowance = Allowances::new(Limits::default(), Clock::system()).of(network.id("tax"));
+        let envelope = network.seal("tax", &["police"]);
+        let admit = |at| admit(&envelope, &network.directory, &allowance, at);
+        assert_eq!(admit(now()), Ok(()));
+        let late = network.directory.issued().plus(VALID_FOR + Duration::from_secs(25 * 60 * 60));
+        let refusal = Refusal { reason: RejectReason::StaleDirectory, retry_after: DIRECTORY_RETRY };
+        assert_eq!(admit(late), Err(refusal));
+        let expired = Refusal { reason: RejectReason::Expired, retry_after: Duration::ZERO };
+        assert_eq!(admit(now().plus(Duration::from_secs(2 * 60 * 60))), Err(expired));
+    }
+}

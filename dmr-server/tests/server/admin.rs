@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::harness::{TestServer};
+use super::harness::TestServer;
 use super::network::Network;
 
 /// The names with their types, and those of this server's own.

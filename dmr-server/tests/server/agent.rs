@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dmr_core::envelope::Envelope;
-use dmr_core::frame::{AgentFrame, AuthFields, ChannelBinding, Challenge, DeliveryTag, ServerFrame, Settlement, Welcome};
+use dmr_core::frame::{
+    AgentFrame, AuthFields, Challenge, ChannelBinding, DeliveryTag, ServerFrame, Settlement, Welcome,
+};
 use dmr_core::id::{InstanceId, MessageId, Nonce};
 use dmr_core::reason::{CloseReason, RejectReason};
 use dmr_crypto::{Keyring, prove_login};

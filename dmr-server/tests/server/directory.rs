@@ -77,10 +77,8 @@ async fn an_invalid_or_older_directory_is_kept_out_and_a_later_good_one_is_taken
     let mut count = refused;
     for bad in [&broken[..], &older[..], b"", &[b'x'; 100]] {
         network.write_directory(bad);
-        eventually("the file is refused", || async {
-            server.metric("dmr_directory_refused_total").await > count
-        })
-        .await;
+        eventually("the file is refused", || async { server.metric("dmr_directory_refused_total").await > count })
+            .await;
         count = server.metric("dmr_directory_refused_total").await;
         assert_eq!(server.page("/readyz").await.0, 200);
         tax.publish_confirmed(&network.seal("tax", &["police"])).await;

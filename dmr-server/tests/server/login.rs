@@ -1,7 +1,7 @@
 //! Who gets in.
 
 use dmr_core::directory::Status;
-use dmr_core::frame::{AgentFrame, ChannelBinding, Challenge, ServerFrame};
+use dmr_core::frame::{AgentFrame, Challenge, ChannelBinding, ServerFrame};
 use dmr_core::reason::CloseReason;
 
 use super::harness::{TestServer, WsAgent};

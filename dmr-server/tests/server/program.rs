@@ -18,7 +18,8 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
 
 async fn check(network: &Network, more: &[&str]) -> (Option<i32>, String, String) {
     let options = options(network);
-    let arguments: Vec<&str> = ["check"].into_iter().chain(options.iter().map(String::as_str)).chain(more.iter().copied()).collect();
+    let arguments: Vec<&str> =
+        ["check"].into_iter().chain(options.iter().map(String::as_str)).chain(more.iter().copied()).collect();
     said(&run(&arguments).await)
 }
 
