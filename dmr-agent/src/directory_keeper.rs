@@ -40,8 +40,10 @@ impl DirectoryStore {
     /// it would let an older directory in.
     pub(crate) fn open(pin: RootPin, dir: Option<PathBuf>, now: Timestamp) -> Result<Self, ConnectError> {
         let mut trust = DirectoryTrust::new(pin);
-        if let Some(file) = dir.as_ref().map(|dir| dir.join(FILE)) {
+        if let Some(dir) = &dir {
+            let file = dir.join(FILE);
             let failed = |reason: String| ConnectError::State { path: file.clone(), reason: reason.into() };
+            std::fs::create_dir_all(dir).map_err(|error| failed(error.to_string()))?;
             if let Some(bundle) = state_file::read(&file, limit::DIRECTORY).map_err(|error| failed(error.to_string()))? {
                 trust.restore(&bundle, now).map_err(|error| failed(error.to_string()))?;
             }

@@ -3,6 +3,7 @@
 mod agent;
 mod api;
 mod clock;
+mod command;
 mod config;
 mod delivery;
 mod dialer;
@@ -13,9 +14,13 @@ mod json_message;
 mod limits;
 mod link_driver;
 mod message;
+mod message_view;
 mod observe;
+pub mod program;
+mod questions;
 mod records;
 mod sealing;
+mod webhook;
 
 pub use agent::Agent;
 pub use clock::Clock;

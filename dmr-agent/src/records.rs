@@ -88,9 +88,6 @@ pub(crate) enum End {
 }
 
 impl Records {
-    /// Records kept after their end where nobody says otherwise.
-    pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
-
     pub(crate) fn new(capacity: usize) -> Self {
         Self { capacity, records: BTreeMap::new(), ended: VecDeque::new(), waiting: BTreeMap::new() }
     }
@@ -149,21 +146,6 @@ impl Records {
         claim
     }
 
-    /// Whether an answer to `question` may come from `from`, without noting anything.
-    pub(crate) fn may_answer(&self, from: ParticipantId, question: Reference) -> Claim {
-        match self.records.get(&question.id) {
-            None => Claim::Unknown,
-            Some(record) => {
-                let asked = record.recipients.iter().any(|(recipient, _)| *recipient == from);
-                if asked && record.digest == question.digest {
-                    Claim::Noted { all_spoke: false }
-                } else {
-                    Claim::Foreign
-                }
-            }
-        }
-    }
-
     fn conclude(&mut self, id: MessageId) -> Claim {
         let Some(record) = self.records.get(&id) else { return Claim::Unknown };
         let all_spoke = record.recipients.iter().all(|(_, verdict)| verdict.is_some());
@@ -214,11 +196,6 @@ impl Records {
         waiting.retain(|waiter| !waiter.is_closed());
         waiting.push(waiter);
         Some(End::Later(end))
-    }
-
-    /// Its digest.
-    pub(crate) fn digest(&self, id: MessageId) -> Option<Digest> {
-        self.records.get(&id).map(|record| record.digest)
     }
 }
 
@@ -313,8 +290,9 @@ mod tests {
     #[test]
     fn an_answer_counts_as_delivered_and_its_mark_stays() {
         let mut records = sent(&[1]);
-        assert_eq!(records.may_answer(participant(2), message(1)), Claim::Foreign);
         let answer = message(7).id;
+        assert_eq!(records.answered(participant(2), message(1), answer), Claim::Foreign);
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Accepted));
         assert_eq!(records.answered(participant(1), message(1), answer), Claim::Noted { all_spoke: true });
         records.receipted(participant(1), message(1), REFUSED);
         assert_eq!(records.status(message(1).id), Some(MessageStatus::Answered { answer }));

@@ -1,6 +1,113 @@
-//! The local HTTP API.
+//! The local HTTP API: how an institution's own services send messages, ask questions and see what became of them.
+//!
+//! ```text
+//! POST /v1/messages          202 once a server confirmed
+//! POST /v1/questions         200 with the answer, or 504
+//! GET  /v1/messages/{id}     what became of it
+//! GET  /v1/participants      who can be written to
+//! GET  /livez /readyz /metrics
+//! ```
+
 mod chat;
 mod field;
 mod fingerprint;
+mod ledger;
+mod messages;
+mod participants;
+mod problem;
 mod request;
+mod submission;
 mod timestamp;
+mod token;
+mod traffic;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use dmr_core::limit;
+use dmr_transport::service::health;
+use dmr_transport::service::metrics::Metrics;
+
+pub(crate) use ledger::{Ledger, Progress};
+pub(crate) use request::{check_payload, type_name};
+pub(crate) use submission::note_answer;
+pub(crate) use timestamp::{is_rfc3339, now as timestamp_now};
+pub(crate) use token::BearerToken;
+pub(crate) use traffic::describe as describe_traffic;
+
+use crate::agent::Agent;
+use crate::questions::Questions;
+use problem::Problem;
+
+/// Longest request body: the largest message, and room for what is around it.
+const BODY: usize = limit::MESSAGE + (16 << 10);
+
+/// Messages whose outcome is remembered.
+const LEDGER: usize = 10_000;
+/// Bytes of answers that are kept for `GET /v1/messages/{id}`.
+const ANSWERS: usize = 64 << 20;
+
+/// What the handlers share.
+#[derive(Debug)]
+pub(crate) struct ApiState {
+    pub(crate) agent: Agent,
+    pub(crate) ledger: Ledger,
+    pub(crate) questions: Questions,
+    /// Answers that nobody waits for go to a webhook.
+    pub(crate) has_webhook: bool,
+    token: Option<BearerToken>,
+}
+
+impl ApiState {
+    pub(crate) fn new(agent: Agent, has_webhook: bool, token: Option<BearerToken>) -> Arc<Self> {
+        let (ledger, questions) = (Ledger::new(LEDGER, ANSWERS), Questions::default());
+        Arc::new(Self { agent, ledger, questions, has_webhook, token })
+    }
+}
+
+/// Every route of the API.
+pub(crate) fn router(state: &Arc<ApiState>, metrics: Metrics) -> Router {
+    let agent = state.agent.clone();
+    let api = Router::new()
+        .route("/v1/messages", post(messages::send))
+        .route("/v1/messages/{id}", get(messages::status))
+        .route("/v1/questions", post(messages::ask))
+        .route("/v1/participants", get(participants::list))
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(Arc::clone(state));
+    api.merge(health::router(metrics, move || reasons_against(&agent)))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no-such-route", "there is no such route") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "the route does not take this method")
+        })
+        .layer(from_fn_with_state(Arc::clone(state), admit))
+        .layer(from_fn(traffic::count))
+}
+
+/// Why the agent is not ready, in words for an operator.
+fn reasons_against(agent: &Agent) -> Vec<String> {
+    let link = (!agent.is_connected()).then(|| "no server is connected".to_owned());
+    let sealing = agent.unsealable().map(|reason| format!("nothing can be sealed: {reason}"));
+    link.into_iter().chain(sealing).collect()
+}
+
+/// Lets callers in that may come in: with the token where there is one, and never from a web page.
+async fn admit(State(state): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if headers.contains_key(header::ORIGIN) {
+        // Browsers say where a page is from; this API is for services, so no page has business here.
+        return Problem::new(StatusCode::FORBIDDEN, "browser-origin", "requests from web pages are refused")
+            .into_response();
+    }
+    let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
+    if !is_probe && state.token.as_ref().is_some_and(|token| !token.is_in(headers)) {
+        return Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the bearer token is missing or wrong")
+            .into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,156 @@
+//! One message's way from a request to a confirm, and to an answer. It goes on when its caller hangs up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use dmr_core::content::Reference;
+use dmr_core::id::{MessageId, ParticipantId};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::ApiState;
+use super::ledger::{Entry, Ledger, Progress};
+use super::problem::Problem;
+use super::request::{MessageRequest, RecipientName};
+use crate::agent::Agent;
+use crate::error::{SendError, Unsealable};
+use crate::exchange::Reply;
+use crate::json_message::MESSAGE_TYPE;
+use crate::message::OutgoingMessage;
+use crate::message_view;
+use crate::sealing::fresh_id;
+
+/// How long a message waits for a link to a server before its caller hears 503.
+const NO_LINK: Duration = Duration::from_secs(2);
+/// How long a caller waits for the confirm before it hears 504.
+pub(super) const UNKNOWN: Duration = Duration::from_secs(15);
+
+/// The id under which a request's message travels, and its progress.
+pub(super) struct Submission {
+    pub(super) id: MessageId,
+    pub(super) progress: tokio::sync::watch::Receiver<Progress>,
+}
+
+/// Sends the message of `request`, or joins the one that is on its way under its id. `waits`: the caller waits for the
+/// answer here, so that the webhook is not told of it.
+///
+/// # Errors
+/// [`Problem`] for what no server needs to be asked about.
+pub(super) fn submit(state: &Arc<ApiState>, request: MessageRequest, waits: bool) -> Result<Submission, Problem> {
+    let id = request.id.unwrap_or_else(fresh_id);
+    match state.ledger.begin(id, request.fingerprint) {
+        Entry::Same(progress) => Ok(Submission { id, progress }),
+        Entry::Other => Err(Problem::conflict()),
+        Entry::Full => Err(SendError::Full { retry_after: Duration::from_secs(1) }.into()),
+        Entry::New(progress) => {
+            let state = Arc::clone(state);
+            tokio::spawn(async move {
+                if let Err(problem) = carry(&state, id, request, waits).await {
+                    state.ledger.advance(id, Progress::Refused(problem));
+                }
+            });
+            Ok(Submission { id, progress })
+        }
+    }
+}
+
+/// Carries one message to its end: refused, or confirmed and, for a question, answered or not.
+async fn carry(state: &ApiState, id: MessageId, request: MessageRequest, waits: bool) -> Result<(), Problem> {
+    let (agent, ledger) = (&state.agent, &state.ledger);
+    await_directory(agent).await?;
+    let to = recipient(agent, &request.recipient)?;
+    let mut message = match request.in_reply_to {
+        None => OutgoingMessage::question(to, MESSAGE_TYPE, request.message.encode()),
+        Some(question) => {
+            let question = find_question(state, to, question)?;
+            OutgoingMessage::answer(to, question, MESSAGE_TYPE, request.message.encode())
+        }
+    };
+    message.id = Some(id);
+    message.expires_in = request.expires_in;
+    let asks = request.in_reply_to.is_none() && (waits || !state.has_webhook);
+    let (mut confirmed, reply) = agent.begin(message, asks).await?;
+
+    let started = Instant::now();
+    for deadline in [started + NO_LINK, started + UNKNOWN] {
+        tokio::select! {
+            outcome = &mut confirmed => return confirmed_as(ledger, id, outcome, reply, agent).await,
+            () = sleep_until(deadline) => {
+                let stuck = deadline > started + NO_LINK || !agent.is_connected();
+                if stuck && agent.withdraw(id).await {
+                    return Err(Problem::unavailable("no server is connected"));
+                }
+            }
+        }
+    }
+    let outcome = confirmed.await;
+    confirmed_as(ledger, id, outcome, reply, agent).await
+}
+
+type Outcome = Result<Result<crate::message::Accepted, SendError>, tokio::sync::oneshot::error::RecvError>;
+
+async fn confirmed_as(
+    ledger: &Ledger,
+    id: MessageId,
+    outcome: Outcome,
+    reply: Option<tokio::sync::oneshot::Receiver<Reply>>,
+    agent: &Agent,
+) -> Result<(), Problem> {
+    outcome.unwrap_or(Err(SendError::Stopped))?;
+    ledger.advance(id, Progress::Accepted);
+    let Some(reply) = reply else { return Ok(()) };
+    match reply.await {
+        Ok(Reply::Answer(delivery)) => note_answer(ledger, delivery, agent.participant()),
+        Ok(Reply::Failed(reason)) => ledger.advance(id, Progress::Failed(reason)),
+        // It expired without an answer; the agent's own status says so.
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Puts an answer where callers find it, and acknowledges it: this is the program that takes it.
+pub(crate) fn note_answer(ledger: &Ledger, delivery: crate::delivery::Delivery, me: ParticipantId) {
+    let message = &delivery.message;
+    let Some(question) = message.content.in_reply_to else { return delivery.ack() };
+    if message.kind == dmr_core::header::Kind::DECLINE {
+        ledger.advance(question.id, Progress::Declined);
+        return delivery.ack();
+    }
+    match message_view::body(message) {
+        Some(body) => {
+            ledger.advance(question.id, Progress::Answered(message_view::render(message, &body, me)));
+            delivery.ack();
+        }
+        None => delivery.reject(dmr_core::reason::FailureReason::Malformed),
+    }
+}
+
+/// At the start of the process a directory is on its way: worth a short wait.
+async fn await_directory(agent: &Agent) -> Result<(), Problem> {
+    if agent.unsealable() == Some(Unsealable::NoDirectory) && timeout(NO_LINK, agent.ready()).await.is_err() {
+        return Err(SendError::Unsealable(Unsealable::NoDirectory).into());
+    }
+    Ok(())
+}
+
+fn recipient(agent: &Agent, name: &RecipientName) -> Result<ParticipantId, Problem> {
+    match name {
+        RecipientName::Id(id) => Ok(*id),
+        RecipientName::Name(name) => {
+            let directory = agent.directory();
+            let listed = directory.as_ref().and_then(|directory| directory.participant_by_name(name));
+            listed.map(|participant| participant.id).ok_or_else(|| {
+                Problem::new(StatusCode::NOT_FOUND, "unknown-recipient", "the directory does not list the recipient")
+                    .detail(format!("nobody is called {name}"))
+            })
+        }
+    }
+}
+
+fn find_question(state: &ApiState, asker: ParticipantId, id: MessageId) -> Result<Reference, Problem> {
+    state.questions.find(asker, id).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "unknown-question", "no such question of the recipient's came in")
+            .detail("inReplyTo must name a question that this process was given, and recipientId its sender")
+            .member("pointer", "/inReplyTo")
+    })
+}

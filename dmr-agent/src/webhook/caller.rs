@@ -1,0 +1,83 @@
+//! Calls the webhook: one request, bounded in time and in what is read back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dmr_core::id::MessageId;
+use dmr_core::limit;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::redirect::Policy;
+
+use super::WebhookConfig;
+
+/// Longest response that is read: an answer is no longer than a message.
+const BODY: usize = limit::MESSAGE;
+
+/// The webhook cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallerError {
+    #[error("the webhook cannot be called: {0}")]
+    Client(#[from] reqwest::Error),
+    #[error("the webhook cannot be called: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Called {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    /// `None`: longer than a message.
+    pub(super) body: Option<Bytes>,
+}
+
+/// TLS settings for a webhook that is plain `http`: no certificate would be believed.
+fn trusting_nobody() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+    Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
+/// Calls one webhook. No redirects, no proxy from the environment, no cookies.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    client: reqwest::Client,
+    url: reqwest::Url,
+}
+
+impl Caller {
+    /// A caller of the webhook in `config`.
+    ///
+    /// # Errors
+    /// [`CallerError`].
+    pub(crate) fn new(config: &WebhookConfig) -> Result<Self, CallerError> {
+        let builder = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(config.timeout)
+            .connect_timeout(config.timeout)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .user_agent(concat!("dmr-agent/", env!("CARGO_PKG_VERSION")));
+        // Without settings of ours the library would look for a provider that the process has not installed.
+        let tls = config.tls.clone().map_or_else(trusting_nobody, |tls| Ok(Arc::unwrap_or_clone(tls)))?;
+        Ok(Self { client: builder.tls_backend_preconfigured(tls).build()?, url: config.url.as_url().clone() })
+    }
+
+    /// One call. The error says why nothing came back, without the URL, which may hold a secret.
+    pub(super) async fn call(&self, id: MessageId, body: Bytes) -> Result<Called, reqwest::Error> {
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        let request = request.header("idempotency-key", id.to_string()).body(body);
+        let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let (status, retry_after) = (response.status().as_u16(), retry_after.map(str::to_owned));
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+            if body.len() + part.len() > BODY {
+                return Ok(Called { status, retry_after, body: None });
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(Called { status, retry_after, body: Some(body.into()) })
+    }
+}
