@@ -8,7 +8,7 @@
 //!                └──────── requeue ──────────┘   (at the place it had)
 //! ```
 //!
-//! Every operation takes the time as an argument and does a bounded amount of work: at most [`BATCH`] messages expire
+//! Every operation takes the time as an argument and does a bounded amount of work: at most 64 messages expire
 //! in one call.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -246,7 +246,7 @@ impl QueueModel {
         any
     }
 
-    /// Dead-letters messages that have expired, at most [`BATCH`] of them.
+    /// Dead-letters messages that have expired, at most 64 of them.
     pub fn expire(&mut self, now: Timestamp) {
         for _ in 0..BATCH {
             let Some((place, owner)) = self.expiries.pop_expired(now) else { return };

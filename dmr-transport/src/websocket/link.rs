@@ -65,7 +65,7 @@ pub struct WebSocketLink {
 
 impl WebSocketLink {
     pub(super) fn new(socket: Socket, binding: ChannelBinding, peer: Option<SocketAddr>) -> Self {
-        let state = State { socket, over: false, receiver: None };
+        let state = State { socket, over: false, receiver: None, sender: None };
         Self { shared: Arc::new(Shared(Mutex::new(state))), binding, peer }
     }
 }
@@ -97,8 +97,9 @@ struct State {
     socket: Socket,
     /// Nothing more is sent or received.
     over: bool,
-    /// The receiver's task, to be told when the sender ends the link.
+    /// The tasks that wait on either half, to be told when the other half ends the link.
     receiver: Option<Waker>,
+    sender: Option<Waker>,
 }
 
 impl Shared {
@@ -112,7 +113,8 @@ impl State {
         if self.over {
             return Poll::Ready(Err(LinkError::Closed));
         }
-        Pin::new(&mut self.socket).poll_ready(cx).map_err(link_error)
+        let polled = Pin::new(&mut self.socket).poll_ready(cx).map_err(link_error);
+        self.remember_sender(cx, polled)
     }
 
     fn send(&mut self, message: Message) -> Result<(), LinkError> {
@@ -126,14 +128,35 @@ impl State {
         Pin::new(&mut self.socket).poll_flush(cx).map_err(link_error)
     }
 
+    /// Keeps the sender's waker while it waits.
+    fn remember_sender<T>(&mut self, cx: &Context<'_>, polled: Poll<T>) -> Poll<T> {
+        if polled.is_pending() {
+            self.sender = Some(cx.waker().clone());
+        }
+        polled
+    }
+
+    /// Flushes a close and reads until the other side has answered it, or is gone.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        while !self.over {
+            let flushed = self.poll_flush(cx);
+            ready!(self.remember_sender(cx, flushed))?;
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Pending => return self.remember_sender(cx, Poll::Pending),
+                // Frames that cross the close belong to nobody any more.
+                Poll::Ready(Some(Ok(message))) if !message.is_close() => {}
+                Poll::Ready(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Ends the link: no more polling of the socket, the connection's own end begun.
     fn end(&mut self, cx: &mut Context<'_>) {
         self.over = true;
         // The connection closes when both halves are dropped; this only tells the other side sooner.
         let _ = Pin::new(self.socket.get_mut().get_mut()).poll_shutdown(cx);
-        if let Some(receiver) = self.receiver.take() {
-            receiver.wake();
-        }
+        [self.receiver.take(), self.sender.take()].into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -164,7 +187,9 @@ impl WebSocketSender {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
         ready!(self.poll_rest(cx))?;
-        self.shared.lock().poll_flush(cx)
+        let mut state = self.shared.lock();
+        let polled = state.poll_flush(cx);
+        state.remember_sender(cx, polled)
     }
 
     /// Flushes, says why, and reads until the other side has answered.
@@ -173,19 +198,7 @@ impl WebSocketSender {
         let code = CloseCode::from(reason.number());
         let close = CloseFrame { code, reason: reason.to_string().as_str().into() };
         self.shared.lock().send(Message::Close(Some(close)))?;
-        poll_fn(|cx| self.shared.lock().poll_flush(cx)).await?;
-        poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            while !state.over {
-                match ready!(Pin::new(&mut state.socket).poll_next(cx)) {
-                    // Frames that cross the close belong to nobody any more.
-                    Some(Ok(message)) if !message.is_close() => {}
-                    _ => break,
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
+        poll_fn(|cx| self.shared.lock().poll_farewell(cx)).await
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod broker_conformance;
+mod closing;
 mod http_service;
 mod idle_memory;
 mod link_conformance;

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use dmr_core::limit;
-use dmr_core::reason::CloseReason;
 use dmr_transport::websocket::{AcceptConfig, DialerConfig, PATH, WebSocketDialer, WebSocketReceiver, accept};
-use dmr_transport::{Link, LinkError, LinkReceiver, LinkSender, Received};
+use dmr_transport::{Link, LinkError, LinkReceiver, Received};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -368,14 +367,4 @@ async fn a_dialer_refuses_a_server_that_speaks_something_else_or_nothing() {
     let silent = dialer.dial(&address).await;
     assert!(matches!(silent, Err(LinkError::Timeout(_))), "{silent:?}");
     drop(listener);
-}
-
-#[tokio::test]
-async fn an_unknown_close_reason_of_a_newer_peer_is_kept() {
-    let (agent, server) = crate::network::pair("ws").await;
-    let ((mut sender, _receiver), (_sender, mut receiver)) = (agent.split(), server.split());
-    let newer = CloseReason::from_number(3_777);
-    let (closed, received) = tokio::join!(sender.close(newer), receiver.receive());
-    closed.unwrap();
-    assert_eq!(received.unwrap(), Received::Closed(Some(newer)));
 }
