@@ -59,3 +59,27 @@ impl Now {
 pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_from_outside_overflows() {
+        let end = Timestamp(u64::MAX);
+        assert_eq!(end.plus(Duration::MAX), end);
+        assert_eq!(Timestamp(5).minus(Duration::MAX), Timestamp(0));
+        assert_eq!(Timestamp(5).since(end), Duration::ZERO);
+        assert_eq!(end.since(Timestamp(0)), Duration::from_millis(u64::MAX));
+        let now = Now { elapsed: Duration::MAX, wall: end };
+        assert_eq!(now.plus(Duration::from_secs(1)), now);
+    }
+
+    #[test]
+    fn a_span_counts_in_whole_milliseconds() {
+        assert_eq!(Timestamp(1_000).plus(Duration::from_micros(2_999)), Timestamp(1_002));
+        assert_eq!(Timestamp(1_000).minus(Duration::from_secs(1)), Timestamp(0));
+        assert_eq!(Timestamp(1_002).since(Timestamp(1_000)), Duration::from_millis(2));
+        assert_eq!(Timestamp(7).to_string(), "7 ms");
+    }
+}

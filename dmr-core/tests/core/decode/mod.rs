@@ -1,7 +1,8 @@
 //! Every decoder against its own values, against every truncation and many mutations of them, and against noise.
 
 mod any_bytes;
-mod values;
+mod text;
+pub(crate) mod values;
 
 use bytes::Bytes;
 use dmr_core::codec::{self, DecodeError};

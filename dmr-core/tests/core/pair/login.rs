@@ -168,6 +168,42 @@ scripts! {
         assert!(pair.links.len() > 3);
     }
 
+    fn a_server_that_refused_is_avoided_for_a_minute_while_another_can_be_had() {
+        let mut pair = Pair::with(Pair::agent_config(2));
+        pair.login_verdict = Some(CloseReason::LoginRefused);
+        pair.run();
+        pair.login_verdict = None;
+        pair.advance(seconds(1));
+        assert_eq!(pair.told(), ["down login-refused", "ready"]);
+        let refused = pair.dialled[0];
+        while pair.now.elapsed < seconds(58) {
+            pair.cut();
+            while pair.agent.state() != AgentState::Ready {
+                pair.advance(Duration::from_millis(500));
+            }
+            pair.advance(seconds(11));
+        }
+        assert_eq!(pair.dialled.iter().filter(|server| **server == refused).count(), 1);
+        pair.cut();
+        pair.advance(seconds(30));
+        pair.cut();
+        pair.advance(seconds(30));
+        assert!(pair.dialled.iter().filter(|server| **server == refused).count() > 1);
+    }
+
+    fn a_login_that_holds_wipes_out_the_refusals_before_it() {
+        let mut pair = Pair::with(Pair::agent_config(2));
+        pair.login_verdict = Some(CloseReason::LoginRefused);
+        pair.run();
+        pair.login_verdict = None;
+        pair.advance(seconds(1));
+        assert_eq!(pair.told(), ["down login-refused", "ready"]);
+        // The first refusal since: the other server is tried soon, although two servers have refused by now.
+        pair.server("close", |server| server.close(CloseReason::CreditExceeded));
+        pair.advance(seconds(1));
+        assert_eq!(pair.told(), ["down credit-exceeded", "ready"]);
+    }
+
     fn a_server_that_cannot_be_reached_is_tried_again_with_backoff() {
         let mut pair = Pair::new();
         pair.unreachable.insert(0);

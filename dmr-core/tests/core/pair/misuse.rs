@@ -88,6 +88,24 @@ scripts! {
         assert_eq!(pair.broker.waiting(tax_authority()), [0; 0]);
     }
 
+    fn an_agent_that_does_not_read_its_answers_cannot_make_them_pile_up() {
+        let mut pair = Pair::new();
+        pair.server.credit = 3;
+        pair.run();
+        pair.server_told();
+        pair.server_writes = false;
+        for number in 1..=4 {
+            let envelope = world::envelope(number, police(), &[tax_authority()], 10, pair.now);
+            pair.inject_to_server(AgentFrame::Publish { envelope }.encode().unwrap());
+            pair.run();
+        }
+        assert_eq!(pair.server_state(), ServerState::Closing);
+        assert_eq!(pair.broker.waiting(tax_authority()), [1, 2, 3]);
+        pair.server_writes = true;
+        pair.run();
+        assert_eq!(pair.server_told(), ["ended credit-exceeded"]);
+    }
+
     fn after_the_close_nothing_more_is_heard() {
         let mut pair = Pair::ready();
         let now = pair.now;

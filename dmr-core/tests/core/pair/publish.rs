@@ -303,4 +303,17 @@ scripts! {
         pair.run();
         assert_eq!(pair.told().len(), 256);
     }
+
+    fn a_rejected_publish_gives_its_credit_back() {
+        let mut pair = Pair::new();
+        pair.server.credit = 2;
+        pair.run();
+        pair.refusal = refusal(RejectReason::PolicyRefused, Duration::ZERO);
+        for number in 1..=20 {
+            pair.publish(number).unwrap();
+            pair.run();
+        }
+        assert_eq!(pair.told().len(), 21);
+        assert_eq!(pair.agent.state(), AgentState::Ready);
+    }
 }

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 use super::harness::{Hold, Pair};
 use super::world::{self, police, tax_authority};
+use crate::decode::values;
 
 /// What one step does.
 #[derive(Debug, Clone)]
@@ -242,8 +243,64 @@ impl Story {
     }
 }
 
-fn dead(story: &Story) -> BTreeSet<u64> {
-    story.pair.broker.dead.iter().map(|(number, _)| *number).collect()
+/// A network that loses links and changes no bytes: every message arrives or is given back.
+fn every_message_arrives_or_is_given_back(chances: Vec<Chance>) {
+    let mut story = Story::new();
+    chances.into_iter().for_each(|chance| story.act(chance));
+    story.heal();
+    let pair = &story.pair;
+    assert_eq!(pair.agent.state(), AgentState::Ready);
+    assert_eq!(pair.agent.outbox().unconfirmed, 0);
+    assert_eq!((pair.broker.out(), pair.broker.waiting(police())), (0, vec![]));
+    let waiting: BTreeSet<_> = pair.broker.waiting(tax_authority()).into_iter().collect();
+    // What need not be kept may be lost with the broker's memory; everything else is stored, or its end is known.
+    let known = |number: &u64| story.ended.contains(number) || pair.unkept.contains(number);
+    for number in &story.to_other {
+        assert!(waiting.contains(number) || known(number), "message {number} is nowhere");
+    }
+    for number in &story.to_self {
+        assert!(known(number), "message {number} did not arrive");
+    }
+    assert!(pair.broker.dead.is_empty());
+}
+
+/// A network that changes and repeats frames too: links break, and no message is forgotten.
+fn links_break_and_nothing_else(chances: Vec<Chance>) {
+    let mut story = Story::new();
+    chances.into_iter().for_each(|chance| story.act(chance));
+    story.heal();
+    let pair = &story.pair;
+    assert_eq!(pair.agent.state(), AgentState::Ready);
+    // A forged settle or confirm may lose a copy at the broker, never the one that is kept.
+    for number in story.to_self.iter().chain(&story.to_other) {
+        let known = pair.live.contains(number) || story.ended.contains(number) || pair.unkept.contains(number);
+        assert!(known, "message {number} is nowhere");
+    }
+    assert!(pair.broker.dead.iter().all(|(_, reason)| *reason != FailureReason::Refused));
+}
+
+/// Any bytes as a sequence of frames to sessions that are logged in: a first byte chooses the side and how much time
+/// passes, the next how many bytes the frame has. For fuzz targets.
+pub(crate) fn any_frames(mut bytes: &[u8]) {
+    let mut pair = Pair::ready();
+    pair.hold(Hold::Handle);
+    pair.hold(Hold::Publish);
+    pair.put(1);
+    pair.publish(2).unwrap();
+    pair.run();
+    while let [how, len, rest @ ..] = bytes {
+        let (frame, rest) = rest.split_at(rest.len().min(usize::from(*len)));
+        bytes = rest;
+        if pair.current.is_none() {
+            pair.advance(Duration::from_secs(90));
+            assert_eq!(pair.agent.state(), AgentState::Ready);
+        }
+        match how % 2 {
+            0 => pair.inject_to_agent(frame.to_vec()),
+            _ => pair.inject_to_server(frame.to_vec()),
+        }
+        pair.advance(Duration::from_millis(u64::from(*how) * 10));
+    }
 }
 
 proptest! {
@@ -253,41 +310,33 @@ proptest! {
     fn whatever_happens_to_the_links_every_message_arrives_or_is_given_back(
         chances in prop::collection::vec(honest(), 1..400),
     ) {
-        let mut story = Story::new();
-        chances.into_iter().for_each(|chance| story.act(chance));
-        story.heal();
-        let pair = &story.pair;
-        prop_assert_eq!(pair.agent.state(), AgentState::Ready);
-        prop_assert_eq!(pair.agent.outbox().unconfirmed, 0);
-        prop_assert_eq!((pair.broker.out(), pair.broker.waiting(police())), (0, vec![]));
-        let waiting: BTreeSet<_> = pair.broker.waiting(tax_authority()).into_iter().collect();
-        for number in &story.to_other {
-            // What need not be kept may be lost with the broker's memory; everything else is stored.
-            let stored = waiting.contains(number) || pair.unkept.contains(number);
-            prop_assert!(stored || story.ended.contains(number), "message {} is nowhere", number);
-        }
-        for number in &story.to_self {
-            let arrived = story.ended.contains(number) || pair.unkept.contains(number);
-            prop_assert!(arrived, "message {} did not arrive", number);
-        }
-        // The receiver's guard absorbs copies; nothing went missing into the dead letters.
-        prop_assert!(dead(&story).is_empty());
+        every_message_arrives_or_is_given_back(chances);
     }
 
     #[test]
     fn mutated_and_repeated_frames_break_links_and_nothing_else(
         chances in prop::collection::vec(hostile(), 1..400),
     ) {
-        let mut story = Story::new();
-        chances.into_iter().for_each(|chance| story.act(chance));
-        story.heal();
-        let pair = &story.pair;
-        prop_assert_eq!(pair.agent.state(), AgentState::Ready);
-        // A forged settle or confirm may lose a copy at the broker, never the one that is kept.
-        for number in story.to_self.iter().chain(&story.to_other) {
-            let known = pair.live.contains(number) || story.ended.contains(number) || pair.unkept.contains(number);
-            prop_assert!(known, "message {} is nowhere", number);
-        }
-        prop_assert!(pair.broker.dead.iter().all(|(_, reason)| *reason != FailureReason::Refused));
+        links_break_and_nothing_else(chances);
+    }
+
+    #[test]
+    fn frames_that_nobody_would_send_break_links_and_nothing_else(
+        frames in prop::collection::vec(
+            (any::<u8>(), prop_oneof![values::agent_frame().prop_map(|frame| frame.encode().unwrap()),
+                                      values::server_frame().prop_map(|frame| frame.encode().unwrap())]),
+            1..30,
+        ),
+    ) {
+        let frames = frames.into_iter().filter(|(_, frame)| frame.len() < 256);
+        let bytes: Vec<u8> = frames
+            .flat_map(|(how, frame)| [vec![how, u8::try_from(frame.len()).unwrap()], frame.to_vec()].concat())
+            .collect();
+        any_frames(&bytes);
+    }
+
+    #[test]
+    fn noise_on_the_link_breaks_it_and_nothing_else(bytes in prop::collection::vec(0_u8..12, 0..400)) {
+        any_frames(&bytes);
     }
 }

@@ -40,8 +40,9 @@ pub(super) fn message(number: u64) -> MessageId {
     MessageId::from_bytes(u128::from(number + 1).to_be_bytes()).unwrap()
 }
 
+/// The number that [`message`] made the id of; ids from elsewhere have the highest.
 pub(super) fn number(id: MessageId) -> u64 {
-    u64::try_from(u128::from_be_bytes(*id.as_bytes()) - 1).unwrap()
+    u64::try_from(u128::from_be_bytes(*id.as_bytes()) - 1).unwrap_or(u64::MAX)
 }
 
 /// Stands for a signature: changes when any byte does, and anyone can make it.
