@@ -1,5 +1,7 @@
 //! Envelopes: sealed by their sender, verified by every relay, opened by their recipients.
 
+#[cfg(all(test, feature = "seal"))]
+mod golden;
 #[cfg(feature = "seal")]
 mod keys;
 #[cfg(feature = "seal")]

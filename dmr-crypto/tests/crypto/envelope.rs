@@ -13,7 +13,7 @@ use dmr_crypto::{
     seal, verify_envelope,
 };
 
-use crate::reference::{self, Parts};
+use crate::reference::{self, Draft, Parts};
 use crate::world::{
     NOW, VALID_FOR, VALIDITY, World, content, id, keyring, keyring_with, message_id, name, sealed, seed, signing_key,
 };
@@ -478,7 +478,8 @@ fn all_who_open_an_envelope_open_the_same_text() {
     let public = participant.sealing_keys.iter().find(|entry| entry.public.len() == 1216).unwrap();
     let info = reference::wrap_info(2, key.as_bytes(), &header_hash);
     let mut forged = parts.clone();
-    forged.wraps[position] = reference::wrap_x_wing(&public.public, &info, &seed("another content key"));
+    forged.wraps[position] =
+        reference::wrap(Suite::XWing, &public.public, &info, &seed("another content key"), &[7; 64]);
     let forged = forged.signed_by(&signing_key("tax")).envelope();
     assert_eq!(open_as(&world, &police(), &forged), Ok("a question".into()));
     assert_eq!(open_as(&world, &keyring("press", Suite::XWing), &forged), Err(OpenError::Undecryptable));
@@ -505,7 +506,9 @@ fn wrong_padding_is_rejected_even_when_everything_else_is_right() {
         (reference::pad(b"no content"), Err(OpenError::Malformed)),
     ];
     for (number, (plain, expected)) in cases.into_iter().enumerate() {
-        let envelope = reference::seal(&world, "tax", "police", &plain);
+        let mut draft = Draft::new(&world.directory, Suite::X25519, "tax", &["police"], b"");
+        draft.padded = plain;
+        let envelope = draft.envelope();
         assert_eq!(open_as(&world, &police, &envelope), expected, "case {number}");
     }
 }

@@ -3,6 +3,7 @@
 mod directory;
 mod documents;
 mod envelope;
+mod golden;
 mod hex;
 mod login;
 mod published;

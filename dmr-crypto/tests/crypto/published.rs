@@ -1,7 +1,5 @@
 //! Published test vectors: RFC 9180, X-Wing in HPKE, RFC 8032. Each file names its source.
 
-use std::convert::Infallible;
-
 use dmr_core::directory::Algorithm;
 use dmr_crypto::{IdentityPublicKey, IdentitySecret, check_sealing_key};
 use ed25519_dalek::{Signer, SigningKey};
@@ -9,35 +7,16 @@ use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{Kem, X25519HkdfSha256, XWing};
 use hpke::{Deserializable, OpModeR, OpModeS, Serializable, setup_receiver, setup_sender_with_rng};
-use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
 use crate::hex::{field, unhex};
+use crate::reference::Given;
 
 fn vectors(json: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(json).unwrap();
     assert!(file["source"].as_str().is_some_and(|source| !source.is_empty()));
     file["vectors"].as_array().unwrap().clone()
 }
-
-/// Gives out these bytes and then nothing.
-struct Given(Vec<u8>);
-
-impl TryRng for Given {
-    type Error = Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("HPKE draws whole keys")
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("HPKE draws whole keys")
-    }
-    fn try_fill_bytes(&mut self, into: &mut [u8]) -> Result<(), Infallible> {
-        into.copy_from_slice(&self.0.drain(..into.len()).collect::<Vec<u8>>());
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Given {}
 
 /// Runs one HPKE vector in both directions; returns how many encryptions and exports it compared.
 fn run_hpke<K: Kem>(vector: &Value, algorithm: Algorithm) -> usize {
