@@ -40,12 +40,13 @@ type Publishing = Pin<Box<dyn Future<Output = (Ticket, Vec<RecipientResult>, Ins
 /// allocated when it gets busy.
 pub(crate) struct LinkDriver<L: Link, B: Broker> {
     shared: Arc<Shared<B>>,
-    session: ServerSession,
+    session: Box<ServerSession>,
     sender: L::Sender,
     receiver: L::Receiver,
     access: Access<B>,
     feed: Option<Box<Feed<B>>>,
     publishing: FuturesUnordered<Publishing>,
+    timer: Pin<Box<Sleep>>,
     unflushed: bool,
     /// Since when the link has not taken what is to be written.
     stalled: Option<Duration>,
@@ -69,7 +70,7 @@ enum Wrote {
 
 impl<L: Link, B: Broker> LinkDriver<L, B> {
     /// A driver for a link that has just opened.
-    pub(crate) fn new(shared: Arc<Shared<B>>, link: L, session: ServerSession, seat: Seat, pass: Pass) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<B>>, link: L, session: Box<ServerSession>, seat: Seat, pass: Pass) -> Self {
         let access = Access::new(Arc::clone(&shared), link.channel_binding(), seat, pass);
         let (sender, mut receiver) = link.split();
         receiver.limit_input(Some(dmr_core::limit::LOGIN_FRAME as u64 * 2));
@@ -81,6 +82,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
             access,
             feed: None,
             publishing: FuturesUnordered::new(),
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             unflushed: false,
             stalled: None,
             ended: None,
@@ -88,8 +90,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
     }
 
     /// Drives the link to its end and says why it ended. Deliveries that are not settled go back to the mailbox.
-    pub(crate) async fn run(mut self) -> CloseReason {
-        let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+    pub(crate) async fn run(&mut self) -> CloseReason {
         loop {
             self.execute();
             if let Some(reason) = self.ended {
@@ -98,12 +99,12 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
                 }
                 return reason;
             }
-            let turn = self.wait(&mut timer).await;
+            let turn = self.wait().await;
             self.handle(turn).await;
         }
     }
 
-    async fn wait(&mut self, timer: &mut Pin<Box<Sleep>>) -> Turn {
+    async fn wait(&mut self) -> Turn {
         let now = self.now();
         let wants_transmit = self.session.wants_transmit();
         let writes = wants_transmit || self.unflushed;
@@ -115,12 +116,12 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
         let slow = self.stalled.map(|since| since + self.shared.limits.write_timeout);
         let wake = self.session.poll_timeout().into_iter().chain(slow).min();
         if let Some(wake) = wake.map(|wake| self.shared.clock.instant(wake))
-            && timer.deadline() != wake
+            && self.timer.deadline() != wake
         {
-            timer.as_mut().reset(wake);
+            self.timer.as_mut().reset(wake);
         }
         let demand = self.session.demand() > 0;
-        let Self { sender, receiver, feed, publishing, access, .. } = self;
+        let Self { sender, receiver, feed, publishing, access, timer, .. } = self;
         let feeds = feed.as_ref().is_some_and(|feed| demand || feed.is_busy());
         tokio::select! {
             received = receiver.receive() => Turn::Received(received),

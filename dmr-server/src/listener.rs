@@ -61,7 +61,8 @@ impl<B: Broker> Listener<B> {
     fn take_in(&self, stream: TcpStream, peer: SocketAddr, pass: Pass) {
         let (shared, accept) = (Arc::clone(&self.shared), Arc::clone(&self.accept));
         let abort = self.abort.clone();
-        self.links.spawn(abort.run_until_cancelled_owned(async move {
+        // Boxed before it is wrapped: each wrapper would hold the whole of it once more.
+        self.links.spawn(abort.run_until_cancelled_owned(Box::pin(async move {
             match websocket::accept(stream, &accept).await {
                 Ok(link) => serve(shared, link, pass).await,
                 Err(error) => {
@@ -69,7 +70,7 @@ impl<B: Broker> Listener<B> {
                     tracing::debug!(%peer, %error, "handshake failed");
                 }
             }
-        }));
+        })));
     }
 
     /// Says why, as long as few are being told.
@@ -78,13 +79,13 @@ impl<B: Broker> Listener<B> {
         tracing::debug!(%peer, bound = shed.as_str(), "connection turned away");
         if let Ok(permit) = Arc::clone(polite).try_acquire_owned() {
             let (accept, abort) = (Arc::clone(&self.accept), self.abort.clone());
-            self.links.spawn(abort.run_until_cancelled_owned(async move {
+            self.links.spawn(abort.run_until_cancelled_owned(Box::pin(async move {
                 if let Ok(link) = websocket::accept(stream, &accept).await {
                     // A stranger that does not wait for the reason has left, which is what was wanted.
                     let _ = link.split().0.close(CloseReason::TooManyConnections).await;
                 }
                 drop(permit);
-            }));
+            })));
         }
     }
 }
@@ -103,7 +104,7 @@ pub(crate) async fn serve<L: Link, B: Broker>(shared: Arc<Shared<B>>, link: L, p
         }
         Err(reason) => {
             tracing::warn!(?peer, %reason, "no session for a link");
-            let _ = link.split().0.close(reason).await;
+            let _ = Box::pin(link.split().0.close(reason)).await;
             reason
         }
     };
@@ -111,12 +112,12 @@ pub(crate) async fn serve<L: Link, B: Broker>(shared: Arc<Shared<B>>, link: L, p
     shared.metrics.socket.connection_ended(opened.elapsed());
 }
 
-async fn session<L: Link, B: Broker>(shared: &Shared<B>, link: &L) -> Result<ServerSession, CloseReason> {
+async fn session<L: Link, B: Broker>(shared: &Shared<B>, link: &L) -> Result<Box<ServerSession>, CloseReason> {
     let store = shared.broker.store().await.map_err(|_| CloseReason::Unavailable)?;
     let (mut id, mut nonce) = ([0; 16], Nonce([0; Nonce::LEN]));
     getrandom::fill(&mut id).map_err(|_| CloseReason::Unavailable)?;
     getrandom::fill(&mut nonce.0).map_err(|_| CloseReason::Unavailable)?;
     let binds_channel = link.channel_binding() != dmr_core::frame::ChannelBinding::None;
     let config = shared.session_config(SessionId::from_random_bytes(id), nonce, store, binds_channel);
-    Ok(ServerSession::new(config, shared.clock.now()))
+    Ok(Box::new(ServerSession::new(config, shared.clock.now())))
 }

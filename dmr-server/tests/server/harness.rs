@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use dmr_transport::LinkError;
 use dmr_transport::websocket::{DialerConfig, WebSocketDialer, WebSocketLink};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::agent::{DEADLINE, TestAgent};
@@ -22,7 +23,8 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     process: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    /// Reads the log to its end: a full pipe would hold up the server.
+    log: JoinHandle<String>,
 }
 
 /// `dmr-server` with these arguments and without this process's `DMR_…` variables.
@@ -69,7 +71,23 @@ impl TestServer {
         });
         let listening = listening.await.expect("the server starts in time");
         let address = |key: &str| listening[key].as_str().unwrap().parse().unwrap();
-        Self { address: address("links"), admin: address("admin"), process, log }
+        let (links, admin) = (address("links"), address("admin"));
+        let log = tokio::spawn(async move {
+            let mut read = String::new();
+            while let Ok(Some(line)) = log.next_line().await {
+                read.push_str(&line);
+                read.push('\n');
+            }
+            read
+        });
+        Self { address: links, admin, process, log }
+    }
+
+    /// Bytes of memory that the process holds now.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
     /// Sends SIGTERM: it begins to drain.
@@ -79,15 +97,11 @@ impl TestServer {
         assert!(sent.success());
     }
 
-    /// Waits until the process has ended; gives what it had still to log.
+    /// Waits until the process has ended; gives what it logged since it listened.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let ended = timeout(DEADLINE, async {
-            let mut log = String::new();
-            while let Some(line) = self.log.next_line().await.unwrap() {
-                log.push_str(&line);
-                log.push('\n');
-            }
-            (self.process.wait().await.unwrap(), log)
+            let status = self.process.wait().await.unwrap();
+            (status, self.log.await.unwrap())
         });
         ended.await.expect("the server ends in time")
     }
@@ -121,8 +135,12 @@ impl TestServer {
 }
 
 pub(crate) async fn dial(address: SocketAddr) -> Result<WebSocketLink, LinkError> {
-    let address = format!("ws://{address}").parse().unwrap();
-    timeout(DEADLINE, WebSocketDialer::new(DialerConfig::default()).dial(&address)).await.unwrap()
+    dial_with(&format!("ws://{address}"), DialerConfig::default()).await
+}
+
+pub(crate) async fn dial_with(address: &str, config: DialerConfig) -> Result<WebSocketLink, LinkError> {
+    let address = address.parse().unwrap();
+    timeout(DEADLINE, WebSocketDialer::new(config).dial(&address)).await.unwrap()
 }
 
 /// Asks for a page, by hand.
