@@ -28,7 +28,9 @@ impl Network {
         for participant in participants {
             network.keys_new(participant, &[])?;
         }
-        network.add(participants)?;
+        if !participants.is_empty() {
+            network.add(participants)?;
+        }
         Ok(network)
     }
 

@@ -31,12 +31,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Outcome {
 async fn a_new_participant_is_known_to_everyone_without_a_restart() -> Outcome {
     let pair = Pair::start(takes).await?;
     assert_eq!(pair.tax.send("archive", "Not yet.").await?.status, 404);
-    pair.network.keys_new("archive", &[])?;
-    pair.network.add(&["archive"])?;
-    until("the connected agent knows the new participant", async || {
-        Ok(pair.tax.api.get("/v1/participants").await?.text.contains("archive"))
-    })
-    .await?;
+    pair.join("archive").await?;
     let archive = AgentPlan::new(&pair.network, "archive", pair.server.url())?;
     let _archive = archive.deliver_to(pair.chatbot.url()).start(&pair.network).await?;
     let id = pair.tax.send_well("archive", "Welcome.").await?;
@@ -104,15 +99,16 @@ async fn an_agent_with_state_refuses_an_older_directory_after_a_restart() -> Out
     replace(&network.bundle(), &old)?;
     let _server = plan.start(&network).await?;
     let running = agent.start(&network).await?;
-    assert!(running.api.get("/v1/participants").await?.text.contains("archive"));
+    let listed = running.api.get("/v1/participants").await?.text;
+    assert!(listed.contains("archive"), "{listed}\n{}", running.process.last_lines(20));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_directory_past_half_of_its_life_is_warned_about_and_an_expired_one_is_not_ready() -> Outcome {
     let network = Network::new("demo", &[TAX, POLICE])?;
-    network.renew(&["--valid-for", "8s"])?;
     let server = ServerPlan::new(&network, "relay-1")?.start(&network).await?;
+    network.renew(&["--valid-for", "12s"])?;
     until("its renewal is due", async || Ok(server.admin.metric("dmr_directory_renewal_due", &[]).await? == Some(1.0)))
         .await?;
     until("the log says so", async || Ok(server.process.log()?.to_lowercase().contains("renew"))).await?;

@@ -4,6 +4,7 @@ use dmr_tests::agent::{Agent, AgentPlan, said};
 use dmr_tests::chatbot::{Chatbot, Reply};
 use dmr_tests::failure::Outcome;
 use dmr_tests::network::Network;
+use dmr_tests::patience::until;
 use dmr_tests::server::{Server, ServerPlan};
 use serde_json::{Value, json};
 
@@ -29,6 +30,17 @@ impl Pair {
         let police = police.start(&network).await?;
         let tax = AgentPlan::new(&network, TAX, server.url())?.start(&network).await?;
         Ok(Self { tax, police, chatbot, server, network })
+    }
+
+    /// Another participant, in the directory and known to everyone. An agent that came before that would be refused,
+    /// and wait a long time before it tried again.
+    pub(crate) async fn join(&self, name: &str) -> Outcome {
+        self.network.keys_new(name, &[])?;
+        self.network.add(&[name])?;
+        until("the connected agents know the new participant", async || {
+            Ok(self.tax.api.get("/v1/participants").await?.text.contains(name))
+        })
+        .await
     }
 
     /// A message from one to the other, with its receipt: proof that both are served.

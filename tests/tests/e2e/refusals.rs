@@ -65,8 +65,7 @@ async fn keys_that_are_not_in_the_directory_are_refused() -> Outcome {
 #[tokio::test]
 async fn a_removed_participant_loses_its_link_and_does_not_come_back() -> Outcome {
     let pair = Pair::start(takes).await?;
-    pair.network.keys_new("archive", &[])?;
-    pair.network.add(&["archive"])?;
+    pair.join("archive").await?;
     let archive = AgentPlan::new(&pair.network, "archive", pair.server.url())?.start(&pair.network).await?;
     pair.network.remove("archive")?;
     archive.api.readiness(503).await?;
@@ -98,15 +97,10 @@ async fn an_envelope_changed_on_its_way_to_the_server_is_refused_with_its_reason
 async fn an_envelope_changed_by_a_dishonest_server_is_refused_by_its_recipient() -> Outcome {
     let pair = Pair::start(takes).await?;
     let wire = Proxy::start(pair.server.address()).await?;
-    pair.network.keys_new("archive", &[])?;
-    pair.network.add(&["archive"])?;
+    pair.join("archive").await?;
     let archive = AgentPlan::new(&pair.network, "archive", format!("ws://{}", wire.address()))?;
     let archive = archive.deliver_to(pair.chatbot.url()).start(&pair.network).await?;
     wire.spoil_next(Direction::ToAgent);
-    until("the directory with the archive has arrived", async || {
-        Ok(pair.tax.api.get("/v1/participants").await?.text.contains("archive"))
-    })
-    .await?;
     let id = pair.tax.send_well("archive", "Something will happen to this.").await?;
     let status = pair.tax.api.message(&id, "failed").await?;
     assert_eq!(status["reason"], json!("rejected"), "{status}");
