@@ -9,7 +9,7 @@
 //!   cargo load                                           how much, how fast, and what it costs
 //! ```
 //!
-//! Read them in this order; [`demo`] holds the parts of the largest. Those that answer questions
+//! Read them in this order; [`demo`] and [`load`] hold the parts of the two larger ones. Those that answer questions
 //! share the Police's chatbot, [`police`]:
 //!
 //! ```
@@ -20,4 +20,5 @@
 //! Nothing here is needed by anything else, and nothing here is shipped.
 
 pub mod demo;
+pub mod load;
 pub mod police;

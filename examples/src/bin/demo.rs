@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options, screen: &Screen) -> Outcome {
     let question = Question::read(&options.question.clone().unwrap_or_else(Question::default_file))?;
+    screen.title("DMR: a sealed question from one institution to another, through a server that cannot read it")?;
     programs::build(screen)?;
     let interrupted = shutdown::signal().doing("listening for signals")?;
     // Whichever ends first, dropping the other ends every process that was started.

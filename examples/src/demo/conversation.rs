@@ -20,7 +20,7 @@ use crate::police::last_words;
 /// [`Failure`] when there is no answer, or the server could have read anything.
 pub async fn hold(screen: &Screen, stage: &Stage, question: &Question) -> Outcome {
     screen.title("The conversation")?;
-    screen.command(format_args!("curl -d @{} http://…/v1/questions", question.file.display()))?;
+    screen.command(format_args!("curl --json @{} http://…/v1/questions", question.shown_file().display()))?;
     let posted = Instant::now();
     let answer = ask(screen, stage, question).await?;
     let answered = Instant::now();

@@ -45,6 +45,11 @@ impl Question {
         }
         Ok(Self { file: file.to_owned(), body, text })
     }
+
+    /// The file, from the top of the repository where it is in there.
+    pub fn shown_file(&self) -> &Path {
+        self.file.strip_prefix(workspace()).unwrap_or(&self.file)
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub fn show(screen: &Screen, stage: &Stage, passages: &[Passage]) -> Outcome {
     screen.title("What the server saw")?;
     let first = passages.first().ok_or_else(|| Failure::new("no envelope went past"))?;
     let names = Names::of(stage)?;
+    screen.note("All it can decode of the question, without any key:")?;
     header(screen, &first.envelope, &names)?;
     screen.line("")?;
     screen.note("Every envelope on both links, in order:")?;
@@ -56,35 +57,38 @@ fn header(screen: &Screen, envelope: &Envelope, names: &Names) -> Outcome {
     screen.field("wrapped keys", envelope.wraps().len())?;
     screen.field(
         "ciphertext",
-        format_args!("{} bytes: the content, padded so that its length tells little", envelope.body().len()),
+        format_args!("{} bytes: the content, padded, so that its length tells little", envelope.body().len()),
     )?;
     let start: String = envelope.body().iter().take(24).map(|byte| format!("{byte:02x}")).collect();
     screen.field("", format_args!("{start}…"))
 }
 
-/// Looks for the texts in every byte that went past, and for what must be there: the same search finds that.
+/// Looks for the texts in every frame that went past, and for what must be there: the same search finds that.
 ///
 /// # Errors
-/// [`Failure`] when a piece of a text is there, or the search finds nothing at all.
+/// [`Failure`] when a piece of a text is there, or the search does not find what must be there.
 pub fn prove_absent(screen: &Screen, stage: &Stage, texts: &[&str], passages: &[Passage]) -> Outcome {
-    let bytes = [stage.tax.wire.bytes(), stage.police.wire.bytes()].concat();
+    let frames = [&stage.tax, &stage.police].map(|office| office.wire.sightings()).concat();
+    let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes.iter().copied()).collect();
     for text in texts {
         if let Some(piece) = text.as_bytes().windows(PIECE).find(|piece| contains(&bytes, piece)) {
             let piece = String::from_utf8_lossy(piece).into_owned();
             return Err(Failure::new(format!("{piece:?} of a message went over the wire in the clear")));
         }
     }
-    let first = passages.first().map(|passage| passage.envelope.body().clone()).unwrap_or_default();
-    if first.is_empty() || !contains(&bytes, &first) || !contains(&bytes, b"demo") {
+    let ciphertext = passages.first().map(|passage| passage.envelope.body().clone()).unwrap_or_default();
+    let network = stage.network.name().as_bytes();
+    if ciphertext.is_empty() || !contains(&bytes, &ciphertext) || !contains(&bytes, network) {
         return Err(Failure::new("the search does not even find the ciphertext that went past"));
     }
+    let (frames, bytes) = (frames.len(), bytes.len());
     screen.good(format_args!(
-        "No {PIECE} letters in a row of either text are in the {} bytes of both links (the same search finds the ciphertext).",
-        bytes.len()
-    ))
+        "No {PIECE} bytes in a row of the texts are in the {frames} frames ({bytes} bytes) of both links."
+    ))?;
+    screen.note("  The same search finds the ciphertext and the network's name, which must be there.")
 }
 
-/// Whether `piece` is somewhere in `bytes`. By first byte, so that megabytes take milliseconds.
+/// Whether `piece` is somewhere in `bytes`.
 fn contains(bytes: &[u8], piece: &[u8]) -> bool {
     bytes.windows(piece.len()).any(|window| window == piece)
 }
