@@ -8,6 +8,7 @@ mod http_service;
 mod idle_memory;
 mod link_conformance;
 mod network;
+mod process;
 mod queue_model;
 mod refusals;
 mod settings;
