@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use dmr_core::id::Name;
-use dmr_transport::service::health;
+use dmr_transport::service::health::{self, Health};
 use dmr_transport::service::http::{HttpLimits, serve};
 use dmr_transport::service::metrics::Metrics;
 use dmr_transport::service::socket_metrics::SocketMetrics;
@@ -154,6 +154,22 @@ async fn readiness_lists_what_stands_against_it() {
     assert_eq!(body["type"], health::NOT_READY);
     assert_eq!(body["reasons"], serde_json::json!(["the directory has expired"]));
     assert!(service.ask(&request("/livez", "")).await.starts_with("HTTP/1.1 200"), "alive, though not ready");
+}
+
+#[tokio::test]
+async fn warnings_are_told_whether_or_not_the_program_is_ready() {
+    let state: Arc<Mutex<Health>> = Arc::default();
+    let asked = Arc::clone(&state);
+    let router = health::router_of(Metrics::install().unwrap(), move || asked.lock().unwrap().clone());
+    let service = Service::start(router, HttpLimits::default()).await;
+    state.lock().unwrap().warnings.push("the directory is past half of its life".into());
+    for (problems, status) in [(vec![], "200"), (vec!["no broker".to_owned()], "503")] {
+        state.lock().unwrap().problems = problems;
+        let answer = service.ask(&request("/readyz", "")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        assert_eq!(body["warnings"], serde_json::json!(["the directory is past half of its life"]));
+    }
 }
 
 #[tokio::test]
