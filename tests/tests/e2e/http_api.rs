@@ -88,6 +88,26 @@ async fn a_message_that_is_to_live_too_long_is_refused() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_caller_that_is_too_fast_is_told_when_to_come_back() -> Outcome {
+    let network = Network::new("demo", &[TAX, POLICE])?;
+    let server = ServerPlan::new(&network, "relay-1")?.with("--rate-messages", "1").start(&network).await?;
+    let tax = AgentPlan::new(&network, TAX, server.url())?.start(&network).await?;
+    let mut refused = None;
+    for number in 0..20 {
+        let answer = tax.send(POLICE, &format!("Message {number}")).await?;
+        if answer.status != 202 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.doing("a refusal of one of twenty messages in a second")?;
+    assert_problem(&refused, 429, "");
+    let seconds = refused.retry_after.as_deref().and_then(|text| text.parse::<u32>().ok());
+    assert!(seconds.is_some_and(|seconds| (1..=60).contains(&seconds)), "Retry-After: {:?}", refused.retry_after);
+    Ok(())
+}
+
+#[tokio::test]
 async fn any_json_travels_under_another_type() -> Outcome {
     let pair = Pair::start(takes).await?;
     let mut message = chat_message(POLICE, "");

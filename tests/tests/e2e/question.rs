@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dmr_core::envelope::Envelope;
+use dmr_core::frame::ServerFrame;
+use dmr_core::header::Kind;
 use dmr_tests::agent::{AgentPlan, chat_message, said};
 use dmr_tests::chatbot::{Chatbot, Reply};
 use dmr_tests::failure::{Doing as _, Outcome};
 use dmr_tests::network::Network;
 use dmr_tests::patience::until;
+use dmr_tests::proxy::{Proxy, Seen};
 use dmr_tests::server::ServerPlan;
 use serde_json::json;
 
@@ -42,10 +46,24 @@ async fn a_question_is_answered_by_the_other_institutions_webhook() -> Outcome {
 
 #[tokio::test]
 async fn a_message_without_an_answer_ends_with_a_signed_receipt() -> Outcome {
-    let pair = Pair::start(takes).await?;
-    let id = pair.tax.send_well(POLICE, "For your records.").await?;
-    pair.tax.api.message(&id, "delivered").await?;
-    assert_eq!(pair.chatbot.effects().keys().collect::<Vec<_>>(), [&id]);
+    let network = Network::new("demo", &[TAX, POLICE])?;
+    let server = ServerPlan::new(&network, "relay-1")?.start(&network).await?;
+    let chatbot = Chatbot::start(takes).await?;
+    let police = AgentPlan::new(&network, POLICE, server.url())?.deliver_to(chatbot.url());
+    let _police = police.start(&network).await?;
+    let wire = Proxy::start(server.address()).await?;
+    let tax = AgentPlan::new(&network, TAX, format!("ws://{}", wire.address()))?.start(&network).await?;
+
+    let id = tax.send_well(POLICE, "For your records.").await?;
+    tax.api.message(&id, "delivered").await?;
+    assert_eq!(chatbot.effects().keys().collect::<Vec<_>>(), [&id]);
+    let received = wire.sightings().into_iter().filter_map(|sighting| match sighting.frame {
+        Seen::Server(ServerFrame::Deliver { envelope, .. }) => Envelope::decode(envelope).ok(),
+        _ => None,
+    });
+    let received: Vec<_> = received.map(|envelope| envelope.header().clone()).collect();
+    assert_eq!(received.iter().map(|header| header.kind).collect::<Vec<_>>(), [Kind::RECEIPT]);
+    assert_eq!(received[0].sender.to_string(), network.id(POLICE)?);
     Ok(())
 }
 
@@ -125,7 +143,7 @@ async fn a_final_refusal_by_the_service_is_told_to_the_sender() -> Outcome {
     let pair = Pair::start(|_| Reply::Status(422)).await?;
     let id = pair.tax.send_well(POLICE, "You will not like this.").await?;
     let status = pair.tax.api.message(&id, "failed").await?;
-    assert_eq!(status["reason"], "refused", "{status}");
+    assert_eq!((&status["reason"], &status["signed"]), (&json!("refused"), &json!(true)), "{status}");
     assert_eq!(pair.chatbot.calls().len(), 1, "a refusal is final");
     Ok(())
 }
@@ -141,6 +159,24 @@ async fn a_service_that_is_down_is_tried_three_times_and_the_sender_is_told() ->
         Ok(pair.server.admin.metric("dmr_messages_dead_lettered_total", &[]).await?.unwrap_or_default() >= 1.0)
     })
     .await
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_or_sends_elsewhere_counts_as_down() -> Outcome {
+    for reply in [Reply::Silence, Reply::Status(302)] {
+        let network = Network::new("demo", &[TAX, POLICE])?;
+        let server = ServerPlan::new(&network, "relay-1")?.start(&network).await?;
+        let chatbot = Chatbot::start(move |_| reply.clone()).await?;
+        let police = AgentPlan::new(&network, POLICE, server.url())?.deliver_to(chatbot.url());
+        let police = police.with("--deliver-timeout", "500ms").with("--deliver-attempts", "2");
+        let _police = police.start(&network).await?;
+        let tax = AgentPlan::new(&network, TAX, server.url())?.start(&network).await?;
+        let id = tax.send_well(POLICE, "Hello?").await?;
+        let status = tax.api.message(&id, "failed").await?;
+        assert_eq!(status["reason"], "undeliverable", "{status}");
+        assert_eq!(chatbot.calls().len(), 2);
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -76,6 +76,7 @@ async fn every_202_survives_the_kill_of_the_server_as_one_effect_with_a_receipt(
     ids.extend(stored);
     assert_eq!(ids.len(), IN_FLIGHT);
     for id in &ids {
+        // Only a receipt that the Police signed makes a message "delivered".
         tax.api.message(id, "delivered").await?;
     }
     assert_eq!(chatbot.effects().into_keys().collect::<BTreeSet<_>>(), ids);
