@@ -89,7 +89,11 @@ impl Agent {
         }
         let session = session_config(&config, servers)?;
         let (pin, state, wall) = (config.pin, config.state, config.clock.wall());
-        let opened = tokio::task::spawn_blocking(move || DirectoryStore::open(pin, state, wall)).await;
+        let opened = tokio::task::spawn_blocking(move || {
+            let store = DirectoryStore::open(pin, state, wall)?;
+            store.make_dir().map(|()| store)
+        });
+        let opened = opened.await;
         let store = opened.map_err(|_| ConnectError::Interrupted)??;
 
         observe::describe();
@@ -105,8 +109,7 @@ impl Agent {
 
         let outlets = Outlets { program, settlings, documents, status: status_in };
         let switches = (config.receipts, config.allow_unbound);
-        let exchange =
-            Exchange::new(session, sealer.clone(), config.limits, switches, Arc::clone(&records), outlets);
+        let exchange = Exchange::new(session, sealer.clone(), config.limits, switches, Arc::clone(&records), outlets);
         let inlets = Inlets { commands: commands_out, settlings: settlings_out, directory };
         let tasks = TaskTracker::new();
         tasks.spawn(LinkDriver::new(exchange, dialer, config.clock, inlets).run());
@@ -194,11 +197,7 @@ impl Agent {
     ///
     /// # Cancel safety
     /// Dropped, the question may be sent or not, as for [`Agent::send`]; its answer then comes as a delivery.
-    pub async fn ask(
-        &self,
-        mut question: OutgoingMessage,
-        deadline: Duration,
-    ) -> Result<IncomingMessage, AskError> {
+    pub async fn ask(&self, mut question: OutgoingMessage, deadline: Duration) -> Result<IncomingMessage, AskError> {
         let id = *question.id.get_or_insert_with(fresh_id);
         match tokio::time::timeout(deadline, self.ask_without_deadline(question)).await {
             Ok(Ok(answer)) => Ok(take(answer, id)?),

@@ -43,12 +43,23 @@ impl DirectoryStore {
         if let Some(dir) = &dir {
             let file = dir.join(FILE);
             let failed = |reason: String| ConnectError::State { path: file.clone(), reason: reason.into() };
-            std::fs::create_dir_all(dir).map_err(|error| failed(error.to_string()))?;
-            if let Some(bundle) = state_file::read(&file, limit::DIRECTORY).map_err(|error| failed(error.to_string()))? {
+            if let Some(bundle) =
+                state_file::read(&file, limit::DIRECTORY).map_err(|error| failed(error.to_string()))?
+            {
                 trust.restore(&bundle, now).map_err(|error| failed(error.to_string()))?;
             }
         }
         Ok(Self { trust, dir })
+    }
+
+    /// Makes the state directory. Blocks.
+    ///
+    /// # Errors
+    /// [`ConnectError::State`] when it cannot be made.
+    pub(crate) fn make_dir(&self) -> Result<(), ConnectError> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        std::fs::create_dir_all(dir)
+            .map_err(|error| ConnectError::State { path: dir.clone(), reason: error.to_string().into() })
     }
 
     pub(crate) fn current(&self) -> Option<VerifiedDirectory> {

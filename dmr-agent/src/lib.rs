@@ -20,9 +20,11 @@ pub mod program;
 mod questions;
 mod records;
 mod sealing;
+mod service;
 mod webhook;
 
 pub use agent::Agent;
+pub use api::BearerToken;
 pub use clock::Clock;
 pub use config::AgentConfig;
 pub use delivery::{Deliveries, Delivery};
@@ -32,3 +34,5 @@ pub use json_message::MESSAGE_TYPE;
 pub use limits::Limits;
 pub use message::{Accepted, Answer, IncomingMessage, OutgoingMessage};
 pub use records::MessageStatus;
+pub use service::{Service, ServiceConfig, ServiceError};
+pub use webhook::{CallerError, WebhookConfig, WebhookUrl, WebhookUrlError};

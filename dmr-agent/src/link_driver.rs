@@ -145,15 +145,24 @@ impl<D: Dialer> LinkDriver<D> {
                 }
             }
             Event::Dialled(dialled) => self.dialled(dialled),
+            Event::Command(Some(Command::Shutdown)) => self.shutdown(),
             Event::Command(Some(command)) => self.exchange.command(command),
             Event::Command(None) => {
                 self.orphaned = true;
-                self.exchange.shutdown();
+                self.shutdown();
             }
             Event::Settling(settling) => self.exchange.settled(settling),
             Event::Directory => self.exchange.directory_changed(),
             Event::Timeout => self.exchange.handle_timeout(),
         }
+    }
+
+    /// What the program has settled before it asked for the shutdown is told to the senders.
+    fn shutdown(&mut self) {
+        while let Ok(settling) = self.inlets.settlings.try_recv() {
+            self.exchange.settled(settling);
+        }
+        self.exchange.shutdown();
     }
 
     fn dialled(&mut self, dialled: Result<D::Link, LinkError>) {

@@ -22,6 +22,7 @@ const DIRECTORY_REVISION: &str = "dmr_directory_revision";
 const DIRECTORY_AGE: &str = "dmr_directory_age_seconds";
 const DIRECTORY_LEFT: &str = "dmr_directory_expires_in_seconds";
 const DIRECTORY_ALARM: &str = "dmr_directory_alarm";
+const FORK_CLAIMS: &str = "dmr_directory_fork_claims_total";
 const PROCESSING: &str = dmr_transport::service::socket_metrics::PROCESSING_DURATION;
 
 /// Says what each metric means; call it once, after a recorder is installed.
@@ -39,6 +40,7 @@ pub(crate) fn describe() {
     describe_gauge!(DIRECTORY_AGE, Unit::Seconds, "Time since the directory in use was signed");
     describe_gauge!(DIRECTORY_LEFT, Unit::Seconds, "Time until the directory in use expires; below 0 when it has");
     describe_gauge!(DIRECTORY_ALARM, "1 while nothing is sealed, by reason");
+    describe_counter!(FORK_CLAIMS, "Envelopes sealed under another directory of the revision in use");
     describe_histogram!(PROCESSING, Unit::Seconds, "From handing a message to the program to its settling");
 }
 
@@ -68,6 +70,10 @@ pub(crate) fn receipts(event: &'static str, count: usize) {
 
 pub(crate) fn replayed() {
     counter!(REPLAYS).increment(1);
+}
+
+pub(crate) fn fork_claimed() {
+    counter!(FORK_CLAIMS).increment(1);
 }
 
 pub(crate) fn processed(took: Duration) {

@@ -231,7 +231,10 @@ mod tests {
     #[test]
     fn a_message_is_delivered_when_every_recipient_has_said_so() {
         let mut records = sent(&[1, 2]);
-        assert_eq!(records.receipted(participant(1), message(1), Verdict::Delivered), Claim::Noted { all_spoke: false });
+        assert_eq!(
+            records.receipted(participant(1), message(1), Verdict::Delivered),
+            Claim::Noted { all_spoke: false }
+        );
         assert_eq!(records.status(message(1).id), Some(MessageStatus::Accepted));
         assert_eq!(records.receipted(participant(2), message(1), Verdict::Delivered), Claim::Noted { all_spoke: true });
         assert_eq!(records.status(message(1).id), Some(MessageStatus::Delivered));

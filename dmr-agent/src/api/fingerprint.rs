@@ -65,7 +65,20 @@ mod tests {
 
     #[test]
     fn other_values_have_other_fingerprints() {
-        let texts = ["1", "1.5", "\"1\"", "[1]", "[[],1]", "[[1]]", "{}", "[]", "null", "{\"a\":\"b\"}", "[\"a\",\"b\"]", "\"\""];
+        let texts = [
+            "1",
+            "1.5",
+            "\"1\"",
+            "[1]",
+            "[[],1]",
+            "[[1]]",
+            "{}",
+            "[]",
+            "null",
+            "{\"a\":\"b\"}",
+            "[\"a\",\"b\"]",
+            "\"\"",
+        ];
         for (at, one) in texts.iter().enumerate() {
             for other in &texts[at + 1..] {
                 assert!(of(one) != of(other), "{one} {other}");

@@ -19,7 +19,7 @@ use super::field::FieldError;
 use super::ledger::Progress;
 use super::problem::Problem;
 use super::request::MessageRequest;
-use super::submission::{Submission, UNKNOWN, submit};
+use super::submission::{Submission, submit};
 use crate::records::MessageStatus;
 
 /// How long a question waits for its answer where the caller does not say.
@@ -35,7 +35,7 @@ pub(super) async fn send(
     let request = MessageRequest::parse(&within(body)?)?;
     let Submission { id, mut progress } = submit(&state, request, false)?;
     let settled = progress.wait_for(|progress| *progress != Progress::Sending);
-    let settled = tokio::time::timeout(UNKNOWN, settled).await.map_err(|_| Problem::unknown())?;
+    let settled = tokio::time::timeout(state.patience.unknown, settled).await.map_err(|_| Problem::unknown())?;
     match settled.as_deref() {
         Ok(Progress::Refused(problem)) => Err(problem.clone()),
         Ok(_) => Ok(json_response(StatusCode::ACCEPTED, &json!({"id": id, "status": "accepted"}))),

@@ -22,6 +22,7 @@ mod token;
 mod traffic;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -37,7 +38,7 @@ pub(crate) use ledger::{Ledger, Progress};
 pub(crate) use request::{check_payload, type_name};
 pub(crate) use submission::note_answer;
 pub(crate) use timestamp::{is_rfc3339, now as timestamp_now};
-pub(crate) use token::BearerToken;
+pub use token::BearerToken;
 pub(crate) use traffic::describe as describe_traffic;
 
 use crate::agent::Agent;
@@ -61,12 +62,22 @@ pub(crate) struct ApiState {
     /// Answers that nobody waits for go to a webhook.
     pub(crate) has_webhook: bool,
     token: Option<BearerToken>,
+    patience: Patience,
+}
+
+/// How long callers wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// For a link to a server, before 503.
+    pub(crate) no_link: Duration,
+    /// For the confirm, before 504.
+    pub(crate) unknown: Duration,
 }
 
 impl ApiState {
-    pub(crate) fn new(agent: Agent, has_webhook: bool, token: Option<BearerToken>) -> Arc<Self> {
+    pub(crate) fn new(agent: Agent, has_webhook: bool, token: Option<BearerToken>, patience: Patience) -> Arc<Self> {
         let (ledger, questions) = (Ledger::new(LEDGER, ANSWERS), Questions::default());
-        Arc::new(Self { agent, ledger, questions, has_webhook, token })
+        Arc::new(Self { agent, ledger, questions, has_webhook, token, patience })
     }
 }
 

@@ -58,7 +58,10 @@ impl MessageRequest {
         let recipient = recipient(&members.required::<String>("recipientId")?)?;
         let timestamp: String = members.required("timestamp")?;
         if !timestamp::is_rfc3339(&timestamp) {
-            return Err(FieldError::new("/timestamp", "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z"));
+            return Err(FieldError::new(
+                "/timestamp",
+                "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z",
+            ));
         }
         let type_name = type_name(members.required("type")?)?;
         let payload: Box<RawValue> = members.required("payload")?;

@@ -8,10 +8,10 @@ use dmr_core::content::Reference;
 use dmr_core::id::{MessageId, ParticipantId};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::ApiState;
 use super::ledger::{Entry, Ledger, Progress};
 use super::problem::Problem;
 use super::request::{MessageRequest, RecipientName};
+use super::{ApiState, Patience};
 use crate::agent::Agent;
 use crate::error::{SendError, Unsealable};
 use crate::exchange::Reply;
@@ -19,11 +19,6 @@ use crate::json_message::MESSAGE_TYPE;
 use crate::message::OutgoingMessage;
 use crate::message_view;
 use crate::sealing::fresh_id;
-
-/// How long a message waits for a link to a server before its caller hears 503.
-const NO_LINK: Duration = Duration::from_secs(2);
-/// How long a caller waits for the confirm before it hears 504.
-pub(super) const UNKNOWN: Duration = Duration::from_secs(15);
 
 /// The id under which a request's message travels, and its progress.
 pub(super) struct Submission {
@@ -57,7 +52,8 @@ pub(super) fn submit(state: &Arc<ApiState>, request: MessageRequest, waits: bool
 /// Carries one message to its end: refused, or confirmed and, for a question, answered or not.
 async fn carry(state: &ApiState, id: MessageId, request: MessageRequest, waits: bool) -> Result<(), Problem> {
     let (agent, ledger) = (&state.agent, &state.ledger);
-    await_directory(agent).await?;
+    let Patience { no_link, unknown } = state.patience;
+    await_directory(agent, no_link).await?;
     let to = recipient(agent, &request.recipient)?;
     let mut message = match request.in_reply_to {
         None => OutgoingMessage::question(to, MESSAGE_TYPE, request.message.encode()),
@@ -72,11 +68,11 @@ async fn carry(state: &ApiState, id: MessageId, request: MessageRequest, waits: 
     let (mut confirmed, reply) = agent.begin(message, asks).await?;
 
     let started = Instant::now();
-    for deadline in [started + NO_LINK, started + UNKNOWN] {
+    for wait in [no_link, unknown] {
         tokio::select! {
             outcome = &mut confirmed => return confirmed_as(ledger, id, outcome, reply, agent).await,
-            () = sleep_until(deadline) => {
-                let stuck = deadline > started + NO_LINK || !agent.is_connected();
+            () = sleep_until(started + wait) => {
+                let stuck = wait == unknown || !agent.is_connected();
                 if stuck && agent.withdraw(id).await {
                     return Err(Problem::unavailable("no server is connected"));
                 }
@@ -126,8 +122,8 @@ pub(crate) fn note_answer(ledger: &Ledger, delivery: crate::delivery::Delivery, 
 }
 
 /// At the start of the process a directory is on its way: worth a short wait.
-async fn await_directory(agent: &Agent) -> Result<(), Problem> {
-    if agent.unsealable() == Some(Unsealable::NoDirectory) && timeout(NO_LINK, agent.ready()).await.is_err() {
+async fn await_directory(agent: &Agent, patience: Duration) -> Result<(), Problem> {
+    if agent.unsealable() == Some(Unsealable::NoDirectory) && timeout(patience, agent.ready()).await.is_err() {
         return Err(SendError::Unsealable(Unsealable::NoDirectory).into());
     }
     Ok(())

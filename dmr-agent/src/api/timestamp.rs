@@ -8,7 +8,9 @@ const MAX_LEN: usize = 64;
 /// Libraries read more than RFC 3339 allows (spaces, time zone names, missing offsets), so the form is checked here
 /// and the calendar by the library.
 pub(crate) fn is_rfc3339(text: &str) -> bool {
-    text.len() <= MAX_LEN && text.is_ascii() && parts(text).is_some_and(|plain| plain.parse::<jiff::Timestamp>().is_ok())
+    text.len() <= MAX_LEN
+        && text.is_ascii()
+        && parts(text).is_some_and(|plain| plain.parse::<jiff::Timestamp>().is_ok())
 }
 
 /// The time without its fraction, in capital letters, when its form is right.
@@ -37,7 +39,8 @@ fn is_offset(text: &str) -> bool {
     match text.as_bytes() {
         [b'Z' | b'z'] => true,
         [b'+' | b'-', _, _, b':', _, _] => {
-            text.get(1..3).is_some_and(|hours| number(hours, 24)) && text.get(4..6).is_some_and(|minutes| number(minutes, 60))
+            text.get(1..3).is_some_and(|hours| number(hours, 24))
+                && text.get(4..6).is_some_and(|minutes| number(minutes, 60))
         }
         _ => false,
     }

@@ -9,13 +9,13 @@ use subtle::ConstantTimeEq;
 /// Shortest token, in bytes: 16 random characters cannot be guessed.
 const MIN_LEN: usize = 16;
 
-/// What a caller must show. Kept as its SHA-256; `Debug` shows nothing.
+/// What callers of the HTTP API must show. Kept as its SHA-256; `Debug` shows nothing.
 #[derive(Clone)]
-pub(crate) struct BearerToken([u8; 32]);
+pub struct BearerToken([u8; 32]);
 
 impl BearerToken {
-    /// The token in a file: its one line, or `None` when that is no token.
-    pub(crate) fn from_file(bytes: &[u8]) -> Option<Self> {
+    /// The token in a file: its one line of at least 16 visible ASCII characters, or `None` when that is no token.
+    pub fn from_file(bytes: &[u8]) -> Option<Self> {
         let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let visible = line.iter().all(u8::is_ascii_graphic);

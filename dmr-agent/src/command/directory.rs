@@ -91,11 +91,13 @@ pub(crate) fn run(command: &DirectoryCommand) -> Result<(), Failure> {
         DirectoryCommand::New { out, network, validity } => found(out, network, validity.valid_for),
         DirectoryCommand::Add { place, cards } => {
             let cards = cards.iter().map(|file| read_card(file)).collect::<Result<Vec<_>, _>>()?;
-            amend(place, |kept, now, valid_for| authority::add(&kept.current, &kept.pin, &kept.key, &cards, now, valid_for))
+            amend(place, |kept, now, valid_for| {
+                authority::add(&kept.current, &kept.pin, &kept.key, &cards, now, valid_for)
+            })
         }
-        DirectoryCommand::Remove { place, name } => {
-            amend(place, |kept, now, valid_for| authority::remove(&kept.current, &kept.pin, &kept.key, name, now, valid_for))
-        }
+        DirectoryCommand::Remove { place, name } => amend(place, |kept, now, valid_for| {
+            authority::remove(&kept.current, &kept.pin, &kept.key, name, now, valid_for)
+        }),
         DirectoryCommand::Renew { place } => {
             amend(place, |kept, now, valid_for| authority::renew(&kept.current, &kept.pin, &kept.key, now, valid_for))
         }
@@ -142,8 +144,7 @@ fn amend(
     let key = read_key(&place.dir.join(DIRECTORY_KEY))?;
     let file = place.dir.join(BUNDLE);
     let bundle = read(&file, limit::DIRECTORY)?;
-    let current =
-        VerifiedDirectory::verify(&bundle, &pin, now).map_err(|error| Failure::Directory { file, error })?;
+    let current = VerifiedDirectory::verify(&bundle, &pin, now).map_err(|error| Failure::Directory { file, error })?;
     let next = change(&Kept { pin, key, current }, now, place.validity.valid_for)?;
     write(&place.dir, &next)
 }

@@ -13,11 +13,11 @@ use dmr_core::id::Name;
 use dmr_crypto::authority::AuthorityError;
 use dmr_crypto::{DirectoryRefused, KeyFileError, RandomError, RootError, RootPin};
 use dmr_transport::service::logging::LogError;
-use dmr_transport::service::metrics::MetricsError;
 use dmr_transport::service::state_file::{self, StateFileError};
 use dmr_transport::tls::TlsError;
 
 use crate::error::ConnectError;
+use crate::service::ServiceError;
 use settings::RunSettings;
 
 /// Largest key file, card or root file, in bytes.
@@ -79,11 +79,9 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
-    Metrics(#[from] MetricsError),
+    Service(#[from] ServiceError),
     #[error(transparent)]
     Random(#[from] RandomError),
-    #[error("cannot listen on {address}: {error}")]
-    Listen { address: std::net::SocketAddr, error: std::io::Error },
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -106,7 +104,8 @@ impl Failure {
             | Self::Connect(_)
             | Self::Tls(_)
             | Self::Log(_) => USAGE,
-            Self::Metrics(_) | Self::Random(_) | Self::Listen { .. } | Self::Io(_) => 1,
+            Self::Service(error) if error.is_configuration() => USAGE,
+            Self::Service(_) | Self::Random(_) | Self::Io(_) => 1,
         }
     }
 }

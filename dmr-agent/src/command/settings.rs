@@ -1,6 +1,5 @@
 //! The options of `run` and `check`.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use dmr_transport::websocket::{DialerConfig, ServerAddress};
 use super::{Failure, SMALL_FILE, read_pin};
 use crate::api::BearerToken;
 use crate::config::AgentConfig;
+use crate::service::ServiceConfig;
 use crate::webhook::{WebhookConfig, WebhookUrl};
 
 /// Longest token file, in bytes.
@@ -81,20 +81,12 @@ pub(crate) struct RunSettings {
     config_file: ConfigFile,
 }
 
-/// Checked settings.
-pub(crate) struct RunConfig {
-    pub(crate) agent: AgentConfig,
-    pub(crate) listen: SocketAddr,
-    pub(crate) token: Option<BearerToken>,
-    pub(crate) webhook: Option<WebhookConfig>,
-}
-
 impl RunSettings {
     /// Reads and checks everything the settings name.
     ///
     /// # Errors
     /// [`Failure`], saying what to change.
-    pub(crate) fn config(&self) -> Result<RunConfig, Failure> {
+    pub(crate) fn config(&self) -> Result<ServiceConfig, Failure> {
         let text = state_file::read_secret(&self.keys, SMALL_FILE)?;
         let keyring =
             Keyring::from_key_file(&text).map_err(|error| Failure::KeyFile { file: self.keys.clone(), error })?;
@@ -102,13 +94,6 @@ impl RunSettings {
         if *pin.network() != self.network {
             let (found, network) = (pin.network().clone(), self.network.clone());
             return Err(Failure::Network { file: self.root.clone(), found, network });
-        }
-        let token = self.token_file.as_deref().map(read_token).transpose()?;
-        if token.is_none() && !self.listen.ip().is_loopback() {
-            return Err(Failure::Settings(format!(
-                "{} is not loopback: whoever reaches it could send in this participant's name; give --token-file",
-                self.listen
-            )));
         }
         if self.deliver_timeout.is_zero() {
             return Err(Failure::Settings("--deliver-timeout must not be zero".to_owned()));
@@ -119,7 +104,12 @@ impl RunSettings {
         agent.prefetch = Some(self.prefetch);
         agent.allow_unbound = self.allow_unbound;
         agent.receipts = !self.no_receipts;
-        Ok(RunConfig { agent, listen: self.listen, token, webhook: self.webhook()? })
+        let mut config = ServiceConfig::new(agent);
+        config.listen = self.listen;
+        config.token = self.token_file.as_deref().map(read_token).transpose()?;
+        config.webhook = self.webhook()?;
+        config.check()?;
+        Ok(config)
     }
 
     fn webhook(&self) -> Result<Option<WebhookConfig>, Failure> {
@@ -152,10 +142,4 @@ fn read_token(file: &Path) -> Result<BearerToken, Failure> {
     BearerToken::from_file(&bytes).ok_or_else(|| {
         Failure::Settings(format!("{}: a token is one line of at least 16 visible ASCII characters", file.display()))
     })
-}
-
-impl fmt::Debug for RunConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunConfig").field("agent", &self.agent).field("listen", &self.listen).finish_non_exhaustive()
-    }
 }

@@ -12,7 +12,7 @@ use dmr_core::limit::CLOCK_SKEW;
 use dmr_core::reason::FailureReason;
 use dmr_core::replay::Admission;
 use dmr_core::session::DeliveryId;
-use dmr_crypto::OpenError;
+use dmr_crypto::{OpenError, VerifyError};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::replay::Remembered;
@@ -51,11 +51,8 @@ impl Exchange {
             Err(error) => return self.not_opened(delivery, &envelope, &error),
         };
         let header = envelope.header();
-        let taken = Taken {
-            delivery,
-            sender: opened.sender,
-            envelope: Reference { id: opened.id, digest: opened.digest },
-        };
+        let taken =
+            Taken { delivery, sender: opened.sender, envelope: Reference { id: opened.id, digest: opened.digest } };
         let Content::V1(content) = opened.content else {
             return self.refuse(taken, header.kind, FailureReason::Malformed);
         };
@@ -96,6 +93,11 @@ impl Exchange {
         let header = envelope.header();
         let now = self.sealer.clock().now();
         tracing::warn!(id = %header.id, sender = %header.sender, %error, "an envelope was not opened");
+        if matches!(error, OpenError::Refused(VerifyError::DirectoryForked { .. })) {
+            // A claim, not a proof: only a second signed document stops sealing, and fetching would bring it.
+            tracing::error!(sender = %header.sender, "ALARM: a sender was shown another directory of our revision, or lies");
+            observe::fork_claimed();
+        }
         if error.wants_directory() && now.wall <= header.expires.plus(CLOCK_SKEW) {
             self.session.fetch_directory(now);
             return self.retry(delivery, DIRECTORY_RETRY);
@@ -174,12 +176,7 @@ impl Exchange {
     }
 
     /// Gives a message to whoever asked for it, or else to the program's stream.
-    fn hand_over(
-        &mut self,
-        taken: Taken,
-        message: IncomingMessage,
-        ask: Option<tokio::sync::oneshot::Sender<Reply>>,
-    ) {
+    fn hand_over(&mut self, taken: Taken, message: IncomingMessage, ask: Option<tokio::sync::oneshot::Sender<Reply>>) {
         let Ok(permit) = self.outlets.settlings.clone().try_reserve_owned() else {
             if let (Some(ask), Some(question)) = (ask, message.content.in_reply_to) {
                 self.asks.insert(question.id, ask);

@@ -181,7 +181,7 @@ impl Exchange {
 
     /// Finishes what is in flight within the session's grace period, and stops.
     pub(crate) fn shutdown(&mut self) {
-        self.send_receipts();
+        self.send_every_receipt();
         self.session.shutdown(self.sealer.clock().now());
     }
 

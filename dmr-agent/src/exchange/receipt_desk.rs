@@ -93,7 +93,9 @@ impl<D> ReceiptDesk<D> {
 
 impl<D> Account<D> {
     fn is_due(&self, elapsed: Duration) -> bool {
-        let enough = self.unconfirmed == 0 || self.waiting.len() >= limit::RECEIPTS || elapsed >= self.since + GATHER;
+        let enough = self.unconfirmed == 0
+            || self.waiting.len() >= limit::RECEIPTS
+            || elapsed >= self.since.saturating_add(GATHER);
         !self.waiting.is_empty() && enough
     }
 }

@@ -98,7 +98,15 @@ impl Exchange {
 
     /// Seals and publishes the receipts that are due.
     pub(super) fn send_receipts(&mut self) {
-        let elapsed = self.sealer.clock().now().elapsed;
+        self.send_receipts_due(self.sealer.clock().now().elapsed);
+    }
+
+    /// Seals and publishes all receipts that wait.
+    pub(super) fn send_every_receipt(&mut self) {
+        self.send_receipts_due(Duration::MAX);
+    }
+
+    fn send_receipts_due(&mut self, elapsed: Duration) {
         while let Some((to, owed)) = self.desk.due(elapsed) {
             if let Err((error, owed)) = self.send_receipt_message(to, owed) {
                 self.desk.concluded(to);
@@ -130,8 +138,7 @@ impl Exchange {
             Err(error) => return Err((error, owed)),
         };
         let id = sealed.reference.id;
-        let publication =
-            AgentPublication { id, envelope: sealed.envelope, expires: sealed.expires, keep: false };
+        let publication = AgentPublication { id, envelope: sealed.envelope, expires: sealed.expires, keep: false };
         if self.session.publish(publication, self.sealer.clock().now()).is_err() {
             return Err((SendError::Full { retry_after: RECEIPT_LATER }, owed));
         }

@@ -16,11 +16,15 @@ const BODY: usize = limit::MESSAGE;
 
 /// The webhook cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallerError {
-    #[error("the webhook cannot be called: {0}")]
-    Client(#[from] reqwest::Error),
-    #[error("the webhook cannot be called: {0}")]
-    Tls(#[from] rustls::Error),
+#[error("the webhook cannot be called: {reason}")]
+pub struct CallerError {
+    reason: Box<str>,
+}
+
+impl CallerError {
+    fn new(reason: &dyn std::fmt::Display) -> Self {
+        Self { reason: reason.to_string().into() }
+    }
 }
 
 /// What came back.
@@ -35,7 +39,8 @@ pub(super) struct Called {
 /// TLS settings for a webhook that is plain `http`: no certificate would be believed.
 fn trusting_nobody() -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+    let builder =
+        rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
     Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
@@ -60,8 +65,10 @@ impl Caller {
             .pool_idle_timeout(Duration::from_secs(30))
             .user_agent(concat!("dmr-agent/", env!("CARGO_PKG_VERSION")));
         // Without settings of ours the library would look for a provider that the process has not installed.
-        let tls = config.tls.clone().map_or_else(trusting_nobody, |tls| Ok(Arc::unwrap_or_clone(tls)))?;
-        Ok(Self { client: builder.tls_backend_preconfigured(tls).build()?, url: config.url.as_url().clone() })
+        let tls = config.tls.clone().map_or_else(trusting_nobody, |tls| Ok(Arc::unwrap_or_clone(tls)));
+        let tls = tls.map_err(|error| CallerError::new(&error))?;
+        let client = builder.tls_backend_preconfigured(tls).build().map_err(|error| CallerError::new(&error))?;
+        Ok(Self { client, url: config.url.as_url().clone() })
     }
 
     /// One call. The error says why nothing came back, without the URL, which may hold a secret.

@@ -112,7 +112,8 @@ async fn call_until_settled(
         let called = webhook.caller.call(id, view.clone()).await;
         let outcome = match &called {
             Ok(Called { status, retry_after, body: answer }) => {
-                let response = Response { status: *status, retry_after: retry_after.as_deref(), body: answer.as_deref() };
+                let response =
+                    Response { status: *status, retry_after: retry_after.as_deref(), body: answer.as_deref() };
                 meaning(message.kind, &body.type_name, response)
             }
             Err(_) => Meaning::Later(Duration::ZERO),

@@ -19,24 +19,32 @@ use std::time::Duration;
 use dmr_core::retry::RetryConfig;
 
 pub(crate) use caller::Caller;
+pub use caller::CallerError;
 pub(crate) use intake::{Intake, Webhook};
 
 /// How the webhook is called.
 #[derive(Debug, Clone)]
-pub(crate) struct WebhookConfig {
+pub struct WebhookConfig {
     /// Where.
-    pub(crate) url: WebhookUrl,
-    /// For `https`.
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
-    /// How often for one message, and the waits in between.
-    pub(crate) retry: RetryConfig,
-    /// For one call, from connecting to the last byte of the answer.
-    pub(crate) timeout: Duration,
+    pub url: WebhookUrl,
+    /// For `https`: whose certificates are believed. Default: nobody's.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// How often for one message, and the waits in between. Default: three attempts, full jitter from 500 ms to 10 s.
+    pub retry: RetryConfig,
+    /// For one call, from connecting to the last byte of the answer. Default 10 s.
+    pub timeout: Duration,
+}
+
+impl WebhookConfig {
+    /// The defaults, for this address.
+    pub fn new(url: WebhookUrl) -> Self {
+        Self { url, tls: None, retry: RetryConfig::default(), timeout: Duration::from_secs(10) }
+    }
 }
 
 /// An `http` or `https` address without credentials or fragment.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct WebhookUrl(reqwest::Url);
+pub struct WebhookUrl(reqwest::Url);
 
 impl WebhookUrl {
     fn as_url(&self) -> &reqwest::Url {
@@ -44,20 +52,32 @@ impl WebhookUrl {
     }
 
     /// Whether calling it needs TLS.
-    pub(crate) fn is_secure(&self) -> bool {
+    pub fn is_secure(&self) -> bool {
         self.0.scheme() == "https"
     }
 }
 
+/// Why a text is not a webhook's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookUrlError {
+    /// Not an absolute `http` or `https` URL.
+    #[error("not an http:// or https:// URL")]
+    NotHttp,
+    /// It has a user name, a password or a fragment.
+    #[error("a webhook's URL has no user name, password or fragment")]
+    TooMuch,
+}
+
 impl FromStr for WebhookUrl {
-    type Err = &'static str;
+    type Err = WebhookUrlError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url: reqwest::Url = text.parse().map_err(|_| "not a URL")?;
+        let url: reqwest::Url = text.parse().map_err(|_| WebhookUrlError::NotHttp)?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err("a webhook is an http:// or https:// URL");
+            return Err(WebhookUrlError::NotHttp);
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err("a webhook's URL has no user name, password or fragment");
+            return Err(WebhookUrlError::TooMuch);
         }
         Ok(Self(url))
     }
