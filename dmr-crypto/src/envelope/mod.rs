@@ -1,6 +1,7 @@
 //! Envelopes: sealed by their sender, verified by every relay, opened by their recipients.
 
-#[cfg(all(test, feature = "seal"))]
+#[cfg(feature = "seal")]
+#[cfg(test)]
 mod golden;
 #[cfg(feature = "seal")]
 mod keys;

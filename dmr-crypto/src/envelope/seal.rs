@@ -146,7 +146,7 @@ pub(crate) fn seal_with(
     check_directory(directory, request)?;
     let signer = keyring.signing_key(directory, created)?;
     keyring.standing(directory, created)?;
-    let (suite, chosen) = choose_keys(keyring.participant(), directory, request)?;
+    let Chosen { suite, keys: chosen } = choose_keys(keyring.participant(), directory, request)?;
 
     let content_key = entropy.content_key;
     let keys = ContentKeys::new(&content_key);
@@ -196,12 +196,18 @@ fn check_directory(directory: &VerifiedDirectory, request: SealRequest<'_>) -> R
     Ok(())
 }
 
-/// The highest suite common to all recipients and the newest valid key of each for it, ascending by participant.
+/// One suite for all recipients, and the sealing key of each, ascending by participant.
+struct Chosen<'a> {
+    suite: Suite,
+    keys: Vec<(ParticipantId, &'a KnownSealingKey)>,
+}
+
+/// The highest suite common to all recipients and the newest valid key of each for it.
 fn choose_keys<'a>(
     sender: ParticipantId,
     directory: &'a VerifiedDirectory,
     request: SealRequest<'_>,
-) -> Result<(Suite, Vec<(ParticipantId, &'a KnownSealingKey)>), SealError> {
+) -> Result<Chosen<'a>, SealError> {
     let mut recipients = request.recipients.to_vec();
     recipients.sort_unstable();
     if recipients.iter().zip(recipients.iter().skip(1)).any(|(a, b)| a == b) {
@@ -225,8 +231,8 @@ fn choose_keys<'a>(
     let floor = directory.directory().suite_floor;
     for suite in [Suite::XWing, Suite::X25519].into_iter().filter(|suite| *suite >= floor) {
         let chosen = recipients.iter().map(|recipient| Some((*recipient, newest(*recipient, suite)?)));
-        if let Some(chosen) = chosen.collect() {
-            return Ok((suite, chosen));
+        if let Some(keys) = chosen.collect() {
+            return Ok(Chosen { suite, keys });
         }
     }
     Err(SealError::NoCommonSuite { floor })

@@ -1,5 +1,12 @@
 //! Everything that can be said of the sealing, the signatures and the directory from outside.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets something unexpected fails"
+)]
+
 mod directory;
 mod documents;
 mod envelope;
