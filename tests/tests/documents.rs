@@ -75,3 +75,28 @@ fn with_commas(number: usize) -> String {
     groups.extend((first..digits.len()).step_by(3).filter_map(|start| digits.get(start..start + 3)));
     groups.join(",")
 }
+
+/// The hexadecimal block after each `<!-- vector: FILE PATH -->`, with the file and the path into its JSON.
+fn vector_blocks(text: &str) -> Vec<(String, String, String)> {
+    let blocks = text.split("<!-- vector: ").skip(1).filter_map(|rest| {
+        let (place, rest) = rest.split_once(" -->")?;
+        let (file, path) = place.split_once(' ')?;
+        let block = rest.trim_start().strip_prefix("```hex\n")?.split("```").next()?;
+        Some((file.to_owned(), path.replace('.', "/"), block.split_whitespace().collect()))
+    });
+    blocks.collect()
+}
+
+#[test]
+fn every_hexadecimal_block_of_the_worked_example_is_the_vectors() -> Outcome {
+    let text = read("docs/protocol.md")?;
+    let blocks = vector_blocks(&text);
+    assert_eq!(blocks.len(), text.matches("```hex").count(), "a block without a vector");
+    assert!(blocks.len() >= 10, "the worked example has only {} blocks", blocks.len());
+    for (file, path, block) in blocks {
+        let vector: serde_json::Value = serde_json::from_str(&read(&file)?).doing(&file)?;
+        let expected = vector.pointer(&format!("/{path}")).and_then(serde_json::Value::as_str);
+        assert_eq!(Some(block.as_str()), expected, "{file} {path}");
+    }
+    Ok(())
+}
