@@ -167,3 +167,75 @@ impl DirectoryWatch {
         Ok(Some(directory))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::network::{Network, now};
+
+    fn load(network: &Network, state: Option<&Path>) -> Result<DirectoryWatch, DirectoryLoadError> {
+        let loaded = DirectoryWatch::load(&network.directory_file(), state, network.pin.clone(), true, now());
+        loaded.map(|(watch, _, _)| watch)
+    }
+
+    #[test]
+    fn only_a_newer_directory_is_given_out_and_it_is_kept_first() {
+        let mut network = Network::of(&["tax"]);
+        let state = network.home().join("state");
+        fs::create_dir(&state).unwrap();
+        let mut watch = load(&network, Some(&state)).unwrap();
+        assert_eq!(fs::read(state.join(STATE_FILE)).unwrap(), &network.directory.bundle()[..]);
+        assert!(matches!(watch.look(now()), Look::Same));
+        network.publish();
+        assert!(matches!(watch.look(now()), Look::Same), "the same directory, written again");
+        network.amend(|_| ());
+        network.publish();
+        // It cannot be kept, so it is not used; once it can, it is.
+        fs::rename(&state, network.home().join("away")).unwrap();
+        assert!(matches!(watch.look(now()), Look::Refused(DirectoryLoadError::StateFile(_))));
+        assert!(matches!(watch.look(now()), Look::Same), "the same refusal is told once");
+        fs::create_dir(&state).unwrap();
+        let Look::Newer(directory) = watch.look(now()) else { panic!("it can be kept now") };
+        assert_eq!(directory.digest(), network.directory.digest());
+        assert_eq!(fs::read(state.join(STATE_FILE)).unwrap(), &network.directory.bundle()[..]);
+    }
+
+    #[test]
+    fn a_half_written_file_is_refused_and_read_again() {
+        let mut network = Network::of(&["tax"]);
+        let mut watch = load(&network, None).unwrap();
+        network.amend(|_| ());
+        let bundle = network.directory.bundle().clone();
+        fs::write(network.directory_file(), &bundle[..bundle.len() / 2]).unwrap();
+        assert!(matches!(watch.look(now()), Look::Refused(DirectoryLoadError::Refused { .. })));
+        fs::write(network.directory_file(), &bundle).unwrap();
+        assert!(matches!(watch.look(now()), Look::Newer(_)));
+        fs::remove_file(network.directory_file()).unwrap();
+        assert!(matches!(watch.look(now()), Look::Refused(DirectoryLoadError::Read { .. })));
+        assert!(matches!(watch.look(now()), Look::Same));
+    }
+
+    #[test]
+    fn a_bad_file_is_only_a_warning_where_a_good_directory_was_kept() {
+        let network = Network::of(&["tax"]);
+        let state = network.home().join("state");
+        fs::create_dir(&state).unwrap();
+        fs::write(state.join(STATE_FILE), network.directory.bundle()).unwrap();
+        network.write_directory(b"nothing\n");
+        let (path, pin) = (network.directory_file(), network.pin.clone());
+        let (_, kept, refused) = DirectoryWatch::load(&path, Some(&state), pin, true, now()).unwrap();
+        assert_eq!(kept.digest(), network.directory.digest());
+        assert!(matches!(refused, Some(DirectoryLoadError::Refused { .. })));
+        assert!(matches!(load(&network, None), Err(DirectoryLoadError::Refused { .. })));
+    }
+
+    #[test]
+    fn what_was_kept_must_verify() {
+        let network = Network::of(&["tax"]);
+        let state = network.home().join("state");
+        fs::create_dir(&state).unwrap();
+        fs::write(state.join(STATE_FILE), Network::of(&["tax"]).directory.bundle()).unwrap();
+        let error = load(&network, Some(&state)).unwrap_err();
+        assert!(matches!(error, DirectoryLoadError::State { .. }), "{error}");
+    }
+}

@@ -20,7 +20,7 @@ use dmr_core::time::Now;
 use dmr_transport::{Broker, Disposition, Link, LinkError, LinkReceiver, LinkSender, Received};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use crate::access::Access;
 use crate::feed::{Fed, Feed};
@@ -34,7 +34,7 @@ use crate::signals::Signal;
 const DRAIN_RETRY: Duration = Duration::from_secs(2);
 
 /// A publish that waits for the broker.
-type Publishing = Pin<Box<dyn Future<Output = (Ticket, Vec<RecipientResult>, Instant)> + Send>>;
+type Publishing = Pin<Box<dyn Future<Output = (Ticket, Vec<RecipientResult>, Duration)> + Send>>;
 
 /// One link and everything that belongs to it. Its idle state is a few hundred bytes: what only a busy link needs is
 /// allocated when it gets busy.
@@ -47,6 +47,8 @@ pub(crate) struct LinkDriver<L: Link, B: Broker> {
     feed: Option<Box<Feed<B>>>,
     publishing: FuturesUnordered<Publishing>,
     timer: Pin<Box<Sleep>>,
+    /// When the last thing happened: a publish counts from its frame's arrival.
+    turned: Duration,
     unflushed: bool,
     /// Since when the link has not taken what is to be written.
     stalled: Option<Duration>,
@@ -58,7 +60,7 @@ enum Turn {
     Received(Result<Received, LinkError>),
     Wrote(Result<Wrote, LinkError>),
     Fed(Option<Fed>),
-    Published(Ticket, Vec<RecipientResult>, Instant),
+    Published(Ticket, Vec<RecipientResult>, Duration),
     Signal(Signal),
     Timeout,
 }
@@ -83,6 +85,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
             feed: None,
             publishing: FuturesUnordered::new(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            turned: Duration::ZERO,
             unflushed: false,
             stalled: None,
             ended: None,
@@ -137,6 +140,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
 
     async fn handle(&mut self, turn: Turn) {
         let now = self.now();
+        self.turned = now.elapsed;
         match turn {
             Turn::Received(Ok(Received::Frame(frame))) => {
                 self.shared.metrics.socket.received(AgentFrame::name_of(&frame));
@@ -160,7 +164,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
             }
             Turn::Fed(None) => {}
             Turn::Published(ticket, results, since) => {
-                self.shared.metrics.socket.processed(since.elapsed());
+                self.shared.metrics.socket.processed(now.elapsed.saturating_sub(since));
                 let failed = results.iter().filter_map(|result| result.reason);
                 failed.for_each(|reason| self.shared.metrics.rejected(reason));
                 let retry_after = publish::retry_after(&results);
@@ -260,7 +264,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
     }
 
     fn publish(&mut self, ticket: Ticket, envelope: Envelope) {
-        let (broker, since) = (self.shared.broker.clone(), Instant::now());
+        let (broker, since) = (self.shared.broker.clone(), self.turned);
         self.publishing.push(Box::pin(async move { (ticket, publish::publish(&broker, &envelope).await, since) }));
     }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use dmr_server::Server;
 use dmr_server::program::{self, Failure};
-use dmr_server::settings::{Cli, Command, RunSettings};
+use dmr_server::settings::{BrokerKind, Cli, Command, RunSettings};
 use dmr_transport::service::{logging, settings, shutdown};
 
 fn main() -> ExitCode {
@@ -32,7 +32,9 @@ async fn run(settings: &RunSettings) -> Result<(), Failure> {
     logging::start(settings.logs())?;
     // From here on a first signal drains and a second one ends the process.
     let shutdown = shutdown::signal()?;
-    let server = Server::bind(config).await?;
+    let server = match settings.broker() {
+        BrokerKind::Memory => Server::bind(config).await?,
+    };
     tracing::info!(links = %server.local_addr(), admin = server.admin_addr().map(tracing::field::display), "listening");
     server.serve(shutdown).await;
     Ok(())

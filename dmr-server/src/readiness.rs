@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dmr_crypto::Freshness;
 use dmr_transport::Broker;
+use dmr_transport::service::health::Health;
 
 use crate::shared::Shared;
 
@@ -27,19 +28,21 @@ impl Readiness {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// What stands in the way; nothing when the server is ready.
-    pub(crate) fn problems(&self, freshness: Freshness) -> Vec<String> {
-        let mut problems = Vec::new();
+    /// What stands in the way of serving, and what soon will.
+    pub(crate) fn health(&self, freshness: Freshness) -> Health {
+        let mut health = Health::default();
         if self.draining.load(Ordering::Acquire) {
-            problems.push("the server is draining".to_owned());
+            health.problems.push("the server is draining".to_owned());
         }
         if let Some(error) = &*self.broker.lock().unwrap_or_else(PoisonError::into_inner) {
-            problems.push(format!("the broker does not work: {error}"));
+            health.problems.push(format!("the broker does not work: {error}"));
         }
-        if freshness > Freshness::Ageing {
-            problems.push("the directory has expired".to_owned());
+        match freshness {
+            Freshness::Fresh => {}
+            Freshness::Ageing => health.warnings.push("the directory is past half of its life: renew it".to_owned()),
+            Freshness::Grace | Freshness::Expired => health.problems.push("the directory has expired".to_owned()),
         }
-        problems
+        health
     }
 
     fn note(&self, problem: Option<Box<str>>) {
@@ -79,11 +82,18 @@ mod tests {
     #[test]
     fn a_server_is_ready_until_it_drains_its_broker_fails_or_its_directory_expires() {
         let readiness = Readiness::default();
-        assert!(readiness.problems(Freshness::Fresh).is_empty());
-        assert!(readiness.problems(Freshness::Ageing).is_empty());
-        assert_eq!(readiness.problems(Freshness::Grace).len(), 1);
-        *readiness.broker.lock().unwrap() = Some("gone".into());
+        let counts = |freshness| {
+            let health = readiness.health(freshness);
+            (health.problems.len(), health.warnings.len())
+        };
+        assert_eq!(counts(Freshness::Fresh), (0, 0));
+        assert_eq!(counts(Freshness::Ageing), (0, 1));
+        assert_eq!(counts(Freshness::Grace), (1, 0));
+        readiness.note(Some("gone".into()));
+        assert_eq!(counts(Freshness::Fresh), (1, 0));
         readiness.drain();
-        assert_eq!(readiness.problems(Freshness::Expired).len(), 3);
+        assert_eq!(counts(Freshness::Expired), (3, 0));
+        readiness.note(None);
+        assert_eq!(counts(Freshness::Ageing), (1, 1));
     }
 }

@@ -100,7 +100,8 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server with a broker in its memory, which keeps nothing across a restart. Call it inside a tokio runtime.
+    /// A server with a broker in its memory, which keeps nothing across a restart. Call it inside a tokio runtime. It
+    /// blocks while it reads and verifies the directory.
     ///
     /// # Errors
     /// [`BindError`].
@@ -193,13 +194,11 @@ impl<B: Broker> Parts<B> {
         let clock = Clock::system();
         let ServerConfig { name, listen, admin, directory, root, state, keys, tls, limits, .. } = config;
         let network = root.network().clone();
-        let loading = tokio::task::spawn_blocking(move || {
-            if let Some(path) = &state {
-                fs::create_dir_all(path).map_err(|error| BindError::State { path: path.clone(), error })?;
-            }
-            Ok::<_, BindError>(DirectoryWatch::load(&directory, state.as_deref(), root, true, clock.now().wall)?)
-        });
-        let (watch, current, refused) = loading.await.map_err(|_| BindError::Random)??;
+        if let Some(path) = &state {
+            fs::create_dir_all(path).map_err(|error| BindError::State { path: path.clone(), error })?;
+        }
+        let now = clock.now().wall;
+        let (watch, current, refused) = DirectoryWatch::load(&directory, state.as_deref(), root, true, now)?;
         let metrics = ServerMetrics::register(&network);
         if let Some(error) = refused {
             metrics.directory_refused();
@@ -245,8 +244,8 @@ impl<B: Broker> Parts<B> {
         background(Box::pin(Arc::clone(&readiness).watch_broker(Arc::clone(&shared))));
         let admin = admin.map(|admin| {
             let (shared, readiness) = (Arc::clone(&shared), Arc::clone(&readiness));
-            let ready = move || readiness.problems(shared.directory().freshness(shared.clock.now().wall));
-            let (router, over) = (health::router(metrics, ready), over.clone());
+            let health = move || readiness.health(shared.directory().freshness(shared.clock.now().wall));
+            let (router, over) = (health::router_of(metrics, health), over.clone());
             tokio::spawn(async move { http::serve(admin, router, HttpLimits::default(), over.cancelled()).await })
         });
         let listener = Listener {

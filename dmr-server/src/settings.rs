@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use dmr_core::id::Name;
+use dmr_core::id::{IdError, Name};
 use dmr_crypto::{KeyFileError, RootError, RootPin, ServerKeys};
 use dmr_transport::service::logging::{self, LogError, LogSettings};
 use dmr_transport::service::settings::ConfigFile;
@@ -272,6 +272,9 @@ pub enum SettingsRefused {
     /// The log filter is wrong.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The name is none.
+    #[error("--name: {0}")]
+    Name(#[from] IdError),
 }
 
 impl Trust {
@@ -306,6 +309,11 @@ impl RunSettings {
         &self.logs
     }
 
+    /// What holds the messages.
+    pub fn broker(&self) -> BrokerKind {
+        self.broker
+    }
+
     /// The configuration these settings make. Reads every file but the directory.
     ///
     /// # Errors
@@ -316,7 +324,7 @@ impl RunSettings {
         let name = match (&self.name, &keys) {
             (Some(name), _) => name.clone(),
             (None, Some(keys)) => keys.name().clone(),
-            (None, None) => DEFAULT_NAME.parse().map_err(|_| ConfigError::Zero { limit: "name" })?,
+            (None, None) => DEFAULT_NAME.parse()?,
         };
         let mut config = ServerConfig::new(self.directory.clone(), self.trust.pin()?, name);
         config.listen = self.listen;

@@ -112,16 +112,38 @@ async fn the_kept_directory_refuses_an_older_one_after_a_restart() {
     assert_eq!(police.close_reason().await, Some(CloseReason::LoginRefused));
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 #[tokio::test]
-async fn an_expired_directory_is_not_ready_and_one_past_half_of_its_life_is_due() {
+async fn a_directory_past_half_of_its_life_is_a_warning() {
     let mut network = Network::of(&["tax"]);
-    network.amend_for(Duration::from_secs(6), |_| ());
+    network.amend_at(now().minus(6 * MINUTE), 10 * MINUTE, |_| ());
     network.publish();
     let server = TestServer::start(&network).await;
-    assert_eq!(server.page("/readyz").await.0, 200);
+    let (status, body) = server.page("/readyz").await;
+    assert_eq!(status, 200);
+    assert!(body.contains("renew it"), "{body}");
     server.metric_reaches("dmr_directory_renewal_due", 1.0).await;
-    eventually("not ready", || async { server.page("/readyz").await.0 == 503 }).await;
-    assert!(server.page("/readyz").await.1.contains("expired"));
+    network.amend(|_| ());
+    network.publish();
+    eventually("no warning", || async { !server.page("/readyz").await.1.contains("renew it") }).await;
+    server.terminate().await;
+    let (_, log) = server.ended().await;
+    assert!(log.contains("past half of its life"), "{log}");
+}
+
+#[tokio::test]
+async fn a_server_whose_directory_has_expired_is_not_ready_until_there_is_a_newer_one() {
+    let mut network = Network::of(&["tax", "police"]);
+    network.amend_at(now().minus(10 * MINUTE), 9 * MINUTE, |_| ());
+    network.publish();
+    let server = TestServer::start(&network).await;
+    let (status, body) = server.page("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("expired"), "{body}");
+    // Within its grace it still serves those who are there.
+    let mut tax = server.log_in(&network, "tax").await;
+    tax.publish_confirmed(&network.seal("tax", &["police"])).await;
     network.amend(|_| ());
     network.publish();
     eventually("ready again", || async { server.page("/readyz").await.0 == 200 }).await;

@@ -91,11 +91,11 @@ impl Network {
 
     /// Signs the next revision, changed so. It is in the file once it is published.
     pub(crate) fn amend(&mut self, change: impl FnOnce(&mut Directory)) {
-        self.amend_for(VALID_FOR, change);
+        self.amend_at(now(), VALID_FOR, change);
     }
 
-    pub(crate) fn amend_for(&mut self, valid_for: Duration, change: impl FnOnce(&mut Directory)) {
-        let signed = authority::amend(&self.directory, &self.pin, &self.keeper, now(), valid_for, |directory| {
+    pub(crate) fn amend_at(&mut self, at: Timestamp, valid_for: Duration, change: impl FnOnce(&mut Directory)) {
+        let signed = authority::amend(&self.directory, &self.pin, &self.keeper, at, valid_for, |directory| {
             change(directory);
             Ok(())
         });

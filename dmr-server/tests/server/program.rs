@@ -139,7 +139,7 @@ async fn a_directory_can_be_looked_into_and_verified() {
         assert_eq!((code, out.as_str()), (Some(1), ""), "{error}");
         assert!(error.contains("refused"), "{error}");
     }
-    network.amend_for(Duration::from_millis(1), |_| ());
+    network.amend_at(now().minus(Duration::from_secs(60)), Duration::from_secs(59), |_| ());
     network.publish();
     let (code, _, error) = directory("verify", &file, &network, &[]).await;
     assert_eq!((code, error.contains("expired at")), (Some(1), true), "{error}");
