@@ -124,7 +124,7 @@ impl DirectoryTrust {
         }
         let offered = VerifiedDirectory::verify(bundle, &self.pin, now)?;
         let expired = offered.freshness(now) == Freshness::Expired;
-        if expired && self.rank(&offered).is_ok() {
+        if expired && matches!(self.rank(&offered), Ok(Rank::Newer { .. })) {
             return Err(TrustError::Expired);
         }
         self.judge(offered)

@@ -20,7 +20,7 @@ pub type KeyFileText = Zeroizing<Vec<u8>>;
 /// Longest key file, in bytes.
 const MAX_LEN: usize = 64 << 10;
 /// Room for one key in the text.
-const KEY_ROOM: usize = 256;
+const KEY_ROOM: usize = 320;
 /// Room for everything else in the text.
 const FILE_ROOM: usize = 1024;
 
@@ -92,4 +92,43 @@ fn write<T: Serialize>(file: &T, keys: usize) -> Result<KeyFileText, KeyFileErro
 
 fn check_version(version: u32) -> Result<(), KeyFileError> {
     if version == VERSION { Ok(()) } else { Err(KeyFileError::UnknownVersion { version }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dmr_core::directory::Validity;
+    use dmr_core::time::Timestamp;
+
+    use super::*;
+    use crate::ServerKeys;
+
+    const FOR_EVER: Validity = Validity { not_before: Timestamp(u64::MAX - 1), not_after: Timestamp(u64::MAX) };
+
+    #[test]
+    fn a_server_key_file_never_outgrows_the_memory_that_is_erased() {
+        let keys = ServerKeys::generate("x".repeat(64).parse().unwrap(), FOR_EVER).unwrap();
+        assert_eq!(keys.to_key_file().unwrap().capacity(), FILE_ROOM + KEY_ROOM);
+    }
+
+    #[cfg(feature = "seal")]
+    #[test]
+    fn the_fullest_key_file_never_outgrows_the_memory_that_is_erased() {
+        use dmr_core::directory::KeyUse;
+        use dmr_core::header::Suite;
+
+        use crate::{IdentitySecret, Keyring, SealingSecret};
+
+        let id = dmr_core::id::ParticipantId::from_custom_bytes([0xff; 16]);
+        let mut keyring = Keyring::generate(id, "x".repeat(64).parse().unwrap(), Suite::X25519, FOR_EVER).unwrap();
+        let usage = KeyUse { sign: true, login: true };
+        while keyring.add_identity_key(IdentitySecret::generate().unwrap(), usage, FOR_EVER) {}
+        while keyring.add_sealing_key(SealingSecret::generate(Suite::X25519, FOR_EVER).unwrap()) {}
+        let text = keyring.to_key_file().unwrap();
+        assert_eq!(text.capacity(), FILE_ROOM + KEY_ROOM * 2 * Keyring::MAX_KEYS);
+        assert!(text.len() <= MAX_LEN);
+        assert_eq!(Keyring::from_key_file(&text).unwrap().card(), keyring.card());
+        assert_eq!(keyring.erase_expired(Timestamp(0), Duration::ZERO), 0);
+    }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use dmr_core::directory::{Card, DirectoryError, Status};
 use dmr_core::header::Suite;
-use dmr_crypto::authority::{self, AuthorityError};
-use dmr_crypto::{DirectoryRefused, RootPin, VerifiedDirectory};
+use dmr_crypto::authority::{self, AuthorityError, Rotation};
+use dmr_crypto::{DirectoryRefused, DirectoryTrust, Offer, RootError, RootPin, VerifiedDirectory};
 
 use crate::world::{NOW, VALID_FOR, World, authority_key, id, keyring, name};
 
@@ -69,4 +69,41 @@ fn the_keeper_refuses_what_would_not_verify() {
     let foreign = authority::found(name("elsewhere"), NOW, VALID_FOR).unwrap().directory_key;
     let error = authority::renew(&world.directory, &world.pin, &foreign, NOW, VALID_FOR).unwrap_err();
     assert_eq!(error, AuthorityError::WrongNetwork { expected: name("test"), found: name("elsewhere") });
+}
+
+#[test]
+fn keys_of_the_keeper_come_and_go_by_a_new_root_document() {
+    let founding = authority::found(name("test"), NOW, VALID_FOR).unwrap();
+    let (pin, old) = (&founding.pin, &founding.directory_key);
+    let others = authority::found(name("test"), NOW, VALID_FOR).unwrap();
+    let mut trust = DirectoryTrust::new(pin.clone());
+    trust.offer(founding.directory.bundle(), NOW).unwrap();
+    // A thief of the directory key signs the highest revision there is but one.
+    let stolen = authority::amend(&founding.directory, pin, old, NOW, VALID_FOR, |directory| {
+        directory.revision = u64::MAX - 1;
+        Ok(())
+    });
+    trust.offer(stolen.unwrap().bundle(), NOW).unwrap();
+
+    let rotation = Rotation {
+        signers: &[&founding.root_key],
+        root_keys: &[&founding.root_key, &others.root_key],
+        threshold: 2,
+        directory_keys: &[&others.directory_key],
+    };
+    let rotated = authority::rotate(&founding.directory, pin, rotation, NOW, VALID_FOR).unwrap();
+    assert_eq!((rotated.root_version(), rotated.revision(), rotated.signed_by()), (2, 2, others.directory_key.id()));
+    assert!(matches!(trust.offer(rotated.bundle(), NOW), Ok(Offer::Adopted(_))));
+    let error = authority::renew(&rotated, pin, old, NOW, VALID_FOR).unwrap_err();
+    assert_eq!(error, AuthorityError::Refused(DirectoryRefused::UnknownKey(old.id())));
+    let next = authority::renew(&rotated, pin, &others.directory_key, NOW, VALID_FOR).unwrap();
+    assert!(matches!(trust.offer(next.bundle(), NOW), Ok(Offer::Adopted(_))));
+
+    let too_few = Rotation { signers: &[&others.root_key], root_keys: &[&others.root_key], threshold: 1, ..rotation };
+    let error = authority::rotate(&rotated, pin, too_few, NOW, VALID_FOR).unwrap_err();
+    let not_signed = RootError::NotSigned { version: 3, found: 1, required: 2 };
+    assert_eq!(error, AuthorityError::Refused(DirectoryRefused::Root(not_signed)));
+    let mixed_up = Rotation { signers: &[old], ..rotation };
+    let error = authority::rotate(&rotated, pin, mixed_up, NOW, VALID_FOR).unwrap_err();
+    assert_eq!(error, AuthorityError::WrongRole);
 }

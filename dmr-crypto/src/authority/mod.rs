@@ -1,7 +1,11 @@
 //! The directory's keeper: makes a network's keys, and signs each revision of its directory.
 
+mod rotation;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use rotation::{Rotation, rotate};
 
 use dmr_core::directory::{Card, Directory, DirectoryError, RevokedKey, Status, Validity};
 use dmr_core::header::Suite;
@@ -54,6 +58,18 @@ impl AuthorityKey {
     pub(crate) fn secret(&self) -> &IdentitySecret {
         &self.secret
     }
+
+    /// Whether it may sign in this role for the network of `current`.
+    fn check(&self, role: Role, current: &VerifiedDirectory) -> Result<(), AuthorityError> {
+        if self.role != role {
+            return Err(AuthorityError::WrongRole);
+        }
+        if self.network != *current.network() {
+            let (expected, found) = (current.network().clone(), self.network.clone());
+            return Err(AuthorityError::WrongNetwork { expected, found });
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for AuthorityKey {
@@ -74,7 +90,7 @@ pub enum AuthorityError {
     #[error(transparent)]
     Random(#[from] RandomError),
     /// The key has the other role.
-    #[error("the key given is not a directory key")]
+    #[error("the key given has the other role")]
     WrongRole,
     /// The key serves another network.
     #[error("the key serves the network {found}, the directory is of {expected}")]
@@ -176,6 +192,14 @@ fn bundle(roots: &[&str], key: &AuthorityKey, directory: &Directory) -> Result<S
     Ok(roots.iter().copied().chain([last.as_str()]).flat_map(|line| [line, "\n"]).collect())
 }
 
+/// The root documents of a bundle, one line each.
+fn root_lines(current: &VerifiedDirectory) -> Result<Vec<&str>, AuthorityError> {
+    let text = std::str::from_utf8(current.bundle()).map_err(|_| DirectoryRefused::Form)?;
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.pop();
+    Ok(lines)
+}
+
 /// The directory that follows `current`: revision + 1, issued `now`, expiring after `valid_for` (at the latest with
 /// the directory key), naming its predecessor, changed by `change`, signed by `key` and verified.
 ///
@@ -189,13 +213,7 @@ pub fn amend(
     valid_for: Duration,
     change: impl FnOnce(&mut Directory) -> Result<(), AuthorityError>,
 ) -> Result<VerifiedDirectory, AuthorityError> {
-    if key.role != Role::Directory {
-        return Err(AuthorityError::WrongRole);
-    }
-    if key.network != *current.network() {
-        let (expected, found) = (current.network().clone(), key.network.clone());
-        return Err(AuthorityError::WrongNetwork { expected, found });
-    }
+    key.check(Role::Directory, current)?;
     let last = current.root().directory_key(key.id()).ok_or(DirectoryRefused::UnknownKey(key.id()))?.validity.not_after;
     let mut next = current.directory().clone();
     next.revision = next.revision.checked_add(1).ok_or(AuthorityError::LastRevision)?;
@@ -203,10 +221,7 @@ pub fn amend(
     next.expires = now.plus(valid_for).min(last);
     next.previous = Some(current.digest());
     change(&mut next)?;
-    let text = std::str::from_utf8(current.bundle()).map_err(|_| DirectoryRefused::Form)?;
-    let mut roots: Vec<&str> = text.lines().collect();
-    roots.pop();
-    let bundle = bundle(&roots, key, &next)?;
+    let bundle = bundle(&root_lines(current)?, key, &next)?;
     Ok(VerifiedDirectory::verify(bundle.as_bytes(), pin, now)?)
 }
 
