@@ -1,0 +1,110 @@
+//! Every program here, run as a reader would run it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dmr_tests::failure::{Doing as _, Outcome};
+use dmr_tests::process::{Ended, run_within};
+use dmr_tests::programs::workspace;
+use serde_json::Value;
+
+/// What any of them may take: the demo and the load program build the server and the agent.
+const LIMIT: Duration = Duration::from_secs(600);
+
+const DEMO: &str = env!("CARGO_BIN_EXE_demo");
+const LOAD: &str = env!("CARGO_BIN_EXE_load");
+
+fn run(program: &str, args: &[&str]) -> Outcome<Ended> {
+    run_within(LIMIT, Path::new(program), args)
+}
+
+/// What a program that ends well prints.
+fn printed(program: &str, args: &[&str]) -> Outcome<String> {
+    let ended = run(program, args)?;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    Ok(ended.stdout)
+}
+
+fn question(name: &str) -> String {
+    workspace().join("examples/questions").join(name).to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_demo_shows_the_conversation_what_the_server_saw_and_each_leg() -> Outcome {
+    let shown = printed(DEMO, &[])?;
+    let reply = dmr_examples::police::reply("Has the car of report 2026-00417 been found?");
+    for expected in ["dmr-server", "dmr-agent", "ciphertext", " ms", "2026-00417"] {
+        assert!(shown.contains(expected), "{expected} is not in:\n{shown}");
+    }
+    let first_words: String = reply.split(' ').take(4).collect::<Vec<_>>().join(" ");
+    assert!(shown.contains(&first_words), "{first_words} is not in:\n{shown}");
+    Ok(())
+}
+
+#[test]
+fn another_question_gets_another_answer() -> Outcome {
+    let answers =
+        ["found-car.json", "lost-passport.json", "unknown-report.json"].map(|name| printed(DEMO, &[&question(name)]));
+    let [first, second, third] = answers;
+    let (first, second, third) = (first?, second?, third?);
+    assert!(first != second && second != third);
+    Ok(())
+}
+
+#[test]
+fn a_demo_of_nothing_says_what_is_wrong() -> Outcome {
+    let ended = run(DEMO, &["/nonexistent/question.json"])?;
+    assert_ne!(ended.code, Some(0));
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(said.contains("/nonexistent/question.json"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_changed_bit_is_noticed_on_either_side_of_the_server() -> Outcome {
+    let shown = printed(DEMO, &["--tamper"])?;
+    assert!(shown.contains("bad-signature") && shown.contains("rejected"), "{shown}");
+    Ok(())
+}
+
+#[test]
+fn the_smaller_programs_end_well() -> Outcome {
+    for program in [env!("CARGO_BIN_EXE_seal_and_open"), env!("CARGO_BIN_EXE_ask_another_office")] {
+        assert!(!printed(program, &[])?.is_empty(), "{program} prints nothing");
+    }
+    assert!(printed(env!("CARGO_BIN_EXE_relay"), &["0"])?.contains("agents connect to"));
+    Ok(())
+}
+
+#[test]
+fn a_load_loses_and_doubles_nothing_and_says_so_in_one_line() -> Outcome {
+    for receipts in ["on", "off"] {
+        let args = ["--agents", "2", "--in-flight", "8", "--seconds", "1", "--receipts", receipts];
+        let printed = printed(LOAD, &args)?;
+        assert_eq!(printed.lines().count(), 1, "{printed}");
+        let report: Value = serde_json::from_str(&printed).doing("the report")?;
+        let number = |path: &str| report.pointer(path).and_then(Value::as_f64).doing(path);
+        assert!(number("/accepted")? > 0.0, "{report}");
+        assert_eq!((number("/lost")?, number("/duplicated")?, number("/failed")?), (0.0, 0.0, 0.0), "{report}");
+        let settled = (receipts == "on").then_some("publish_settled_ms");
+        for latency in ["publish_confirm_ms", "publish_deliver_ms", "echo_ms"].into_iter().chain(settled) {
+            for quantile in ["p50", "p95", "p99", "max"] {
+                assert!(number(&format!("/{latency}/{quantile}"))? > 0.0, "{report}");
+            }
+        }
+        for process in ["server", "senders", "recipients"] {
+            assert!(report.pointer(&format!("/processes/{process}")).is_some_and(Value::is_object), "{report}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn idle_links_are_weighed_over_ws_and_wss() -> Outcome {
+    let report: Value = serde_json::from_str(&printed(LOAD, &["--idle", "50"])?).doing("the report")?;
+    for kind in ["plain", "tls"] {
+        let weight = report.pointer(&format!("/{kind}/bytes_per_link")).and_then(Value::as_u64);
+        assert!(weight.is_some_and(|bytes| bytes > 0), "{report}");
+    }
+    Ok(())
+}
