@@ -15,6 +15,7 @@ use dmr_core::session::DeliveryId;
 use dmr_crypto::{OpenError, VerifyError};
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::parked::Parked;
 use super::replay::Remembered;
 use super::settling::Taken;
 use super::{Exchange, Reply};
@@ -25,8 +26,8 @@ use crate::records::{Claim, MessageStatus};
 
 /// How long a program may take over a message before a copy of it is processed: as long as servers wait.
 const LEASE: Duration = Duration::from_secs(600);
-/// When a message comes again that a newer directory may make readable. The directory comes within 5 s.
-const DIRECTORY_RETRY: Duration = Duration::from_secs(6);
+/// When a message comes again that a newer directory may make readable, after a wait for that directory here.
+const DIRECTORY_RETRY: Duration = Duration::from_secs(10);
 /// When a copy comes again whose original the program still holds.
 const IN_PROGRESS_RETRY: Duration = Duration::from_secs(2);
 /// When a message comes again that the program has no room for.
@@ -41,14 +42,12 @@ impl Exchange {
             observe::refused(FailureReason::Malformed);
             return self.settle(delivery, Settlement::Reject { reason: FailureReason::Malformed });
         };
-        let Some(directory) = self.sealer.directory() else {
-            self.session.fetch_directory(self.sealer.clock().now());
-            return self.retry(delivery, DIRECTORY_RETRY);
-        };
+        let parked = Parked { delivery, attempt, envelope: envelope.bytes().clone() };
+        let Some(directory) = self.sealer.directory() else { return self.await_directory(parked) };
         let wall = self.sealer.clock().wall();
         let opened = match dmr_crypto::open(self.sealer.keyring(), &directory, &envelope, wall) {
             Ok(opened) => opened,
-            Err(error) => return self.not_opened(delivery, &envelope, &error),
+            Err(error) => return self.not_opened(parked, &envelope, &error),
         };
         let header = envelope.header();
         let taken =
@@ -89,7 +88,8 @@ impl Exchange {
 
     /// What could not be opened: comes again when the directory may be to blame, is refused otherwise. Its sender is
     /// told only when the signature is its own.
-    fn not_opened(&mut self, delivery: DeliveryId, envelope: &Envelope, error: &OpenError) {
+    fn not_opened(&mut self, parked: Parked, envelope: &Envelope, error: &OpenError) {
+        let delivery = parked.delivery;
         let header = envelope.header();
         let now = self.sealer.clock().now();
         tracing::warn!(id = %header.id, sender = %header.sender, %error, "an envelope was not opened");
@@ -99,8 +99,7 @@ impl Exchange {
             observe::fork_claimed();
         }
         if error.wants_directory() && now.wall <= header.expires.plus(CLOCK_SKEW) {
-            self.session.fetch_directory(now);
-            return self.retry(delivery, DIRECTORY_RETRY);
+            return self.await_directory(parked);
         }
         let reason = error.failure_reason();
         observe::refused(reason);
@@ -109,6 +108,26 @@ impl Exchange {
             self.refuse(Taken { delivery, sender: header.sender, envelope: reference }, header.kind, reason);
         } else {
             self.settle(delivery, Settlement::Reject { reason });
+        }
+    }
+
+    fn await_directory(&mut self, parked: Parked) {
+        let now = self.sealer.clock().now();
+        self.session.fetch_directory(now);
+        self.parked.park(parked, now.elapsed);
+    }
+
+    /// There is a new directory: what waited for one is looked at again.
+    pub(super) fn open_parked(&mut self) {
+        for Parked { delivery, attempt, envelope } in self.parked.take_all() {
+            self.delivered(delivery, attempt, envelope);
+        }
+    }
+
+    /// No newer directory came in time: the server keeps these for later.
+    pub(super) fn return_parked(&mut self, elapsed: Duration) {
+        while let Some(parked) = self.parked.take_overdue(elapsed) {
+            self.retry(parked.delivery, DIRECTORY_RETRY);
         }
     }
 

@@ -13,6 +13,7 @@
 mod inbound;
 mod login;
 mod outbound;
+mod parked;
 mod receipt_desk;
 mod replay;
 mod settling;
@@ -30,6 +31,7 @@ use dmr_core::session::{AgentOutput, AgentSession, AgentSessionConfig, AgentStat
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::outbound::Outgoing;
+use self::parked::ParkingLot;
 use self::receipt_desk::ReceiptDesk;
 use self::replay::Remembered;
 use self::settling::ReceiptMessage;
@@ -109,6 +111,8 @@ pub(crate) struct Exchange {
     desk: ReceiptDesk<DeliveryId>,
     /// Receipt messages without a confirm.
     receipt_messages: BTreeMap<MessageId, ReceiptMessage>,
+    /// Envelopes that wait for a newer directory.
+    parked: ParkingLot,
     binding: ChannelBinding,
     /// The challenge of the link in use: checked again when the directory changes.
     challenge: Option<(Bytes, Bytes)>,
@@ -142,6 +146,7 @@ impl Exchange {
             guard: ReplayGuard::new(limits.replay_guard),
             desk: ReceiptDesk::new(limits.receipts),
             receipt_messages: BTreeMap::new(),
+            parked: ParkingLot::default(),
             binding: ChannelBinding::None,
             challenge: None,
             sealer,
@@ -158,6 +163,8 @@ impl Exchange {
     /// The link is gone, or could not be opened.
     pub(crate) fn link_down(&mut self, reason: CloseReason) {
         self.challenge = None;
+        // The server gives them to the next link.
+        self.parked.take_all();
         self.session.link_down(reason, self.sealer.clock().now());
     }
 
@@ -190,6 +197,7 @@ impl Exchange {
         let Some(directory) = self.sealer.directory() else { return };
         self.session.directory_changed(directory.revision());
         self.check_server_again(&directory);
+        self.open_parked();
     }
 
     /// Looks at the time.
@@ -197,6 +205,7 @@ impl Exchange {
         let now = self.sealer.clock().now();
         self.session.handle_timeout(now);
         self.send_again(now.elapsed);
+        self.return_parked(now.elapsed);
         self.send_receipts();
     }
 
@@ -261,7 +270,8 @@ impl Exchange {
     /// When [`Self::handle_timeout`] wants to be called, on the clock's `elapsed`.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let resend = self.resend.first().map(|(at, _)| *at);
-        [self.session.poll_timeout(), self.desk.next_due(), resend].into_iter().flatten().min()
+        let timers = [self.session.poll_timeout(), self.desk.next_due(), self.parked.next_overdue(), resend];
+        timers.into_iter().flatten().min()
     }
 
     fn settle(&mut self, delivery: DeliveryId, settlement: Settlement) {

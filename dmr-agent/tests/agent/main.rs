@@ -11,5 +11,6 @@ mod program;
 mod receipts;
 mod relay;
 mod replicas;
+mod service;
 mod wait;
 mod webhook;
