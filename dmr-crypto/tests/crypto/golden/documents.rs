@@ -3,8 +3,8 @@
 use dmr_core::directory::{Algorithm, Card};
 use dmr_core::frame::{AuthFields, Challenge, ChannelBinding, VERSION};
 use dmr_core::header::Suite;
-use dmr_core::id::{InstanceId, Nonce};
-use dmr_crypto::{Keyring, RootPin, VerifiedDirectory, key_id, prove_login, sign_challenge, verify_login};
+use dmr_core::id::{InstanceId, MessageId, Nonce};
+use dmr_crypto::{Keyring, RootPin, VerifiedDirectory, answer_id, key_id, prove_login, sign_challenge, verify_login};
 use ed25519_dalek::Signer;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{frozen, read};
 use crate::documents::{Root, bundle, first_directory, kid, pin, public, secret};
 use crate::hex::{field, hex};
 use crate::reference::sha256;
-use crate::world::{NOW, VALIDITY, World, id, key_file, name, seed, signing_key};
+use crate::world::{NOW, VALIDITY, World, id, key_file, message_id, name, seed, signing_key};
 
 /// A participant with keys of both suites, and the labels under which they are signed and named.
 fn participant(of: &str) -> Value {
@@ -149,4 +149,18 @@ fn golden_logins_are_as_frozen_and_hold() {
     assert_eq!(prove_login(key, &challenge, &fields).to_vec(), field(&vector, "proof"));
     let relay = dmr_crypto::IdentitySecret::from_seed(&seed("relay key"));
     assert_eq!(sign_challenge(&relay, &challenge).to_vec(), field(&vector, "server_signature"));
+}
+
+#[test]
+fn golden_ids_of_answers_are_as_frozen() {
+    let case = |number: u64, participant: &str| {
+        let (question, participant) = (message_id(number), id(participant));
+        let named = [b"DMR/1 answer\0".as_slice(), question.as_bytes(), participant.as_bytes()].concat();
+        let expected = MessageId::from_custom_bytes(sha256(&named)[..16].try_into().unwrap());
+        assert_eq!(answer_id(question, participant), expected);
+        json!({
+            "question": question.to_string(), "participant": participant.to_string(), "answer": expected.to_string(),
+        })
+    };
+    frozen("answers", &json!({ "cases": [case(1, "tax"), case(1, "police"), case(2, "police")] }));
 }

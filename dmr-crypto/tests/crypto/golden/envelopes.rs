@@ -5,7 +5,7 @@ use dmr_core::envelope::Envelope;
 use dmr_core::header::Suite;
 use dmr_core::id::{ConversationId, Digest, RoomId};
 use dmr_core::time::Timestamp;
-use dmr_crypto::{Keyring, RootPin, VerifiedDirectory, open};
+use dmr_crypto::{Keyring, RootPin, VerifiedDirectory, digest_of, open};
 use serde_json::{Value, json};
 
 use super::{frozen, read};
@@ -101,6 +101,7 @@ fn golden_envelopes_open() {
             let envelope = Envelope::decode(field(&vector, "envelope").into()).unwrap();
             assert_eq!(envelope.header_bytes(), &field(&vector, "header"));
             let header = envelope.header();
+            assert_eq!(digest_of(&envelope).to_string(), vector["digest"].as_str().unwrap());
             assert_eq!((header.suite, header.recipients.as_slice().len()), (suite, count));
             let opened = open(&recipient, &directory, &envelope, now).unwrap();
             assert_eq!(opened.content.encode().unwrap(), field(&vector, "content"));
