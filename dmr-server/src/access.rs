@@ -106,8 +106,13 @@ impl<B: Broker> Access<B> {
         let verdict = policy::admit(envelope, &self.shared.directory.borrow(), &granted.allowance, now.wall);
         if let Err(refusal) = &verdict {
             self.shared.metrics.rejected(refusal.reason);
-            let (sender, id) = (envelope.header().sender, envelope.header().id);
-            tracing::info!(%sender, %id, reason = %refusal.reason, "rejected");
+            let (sender, id, reason) = (envelope.header().sender, envelope.header().id, refusal.reason);
+            if reason == RejectReason::RateLimited {
+                // The one reason that no rate bounds must not fill the log.
+                tracing::debug!(%sender, %id, %reason, "rejected");
+            } else {
+                tracing::info!(%sender, %id, %reason, "rejected");
+            }
         }
         verdict
     }
