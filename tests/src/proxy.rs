@@ -103,7 +103,8 @@ impl Proxy {
         lock(&self.record).cut.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Flips one bit of the sealed body in the next envelope that goes this way. Only in that one.
+    /// Flips one bit of the sealed body, or of the signature after it, in the next envelope that goes this way. Only in
+    /// that one.
     pub fn spoil_next(&self, direction: Direction) {
         lock(&self.record).spoil = Some(direction);
     }
@@ -149,11 +150,11 @@ async fn until_cut(mut cut: watch::Receiver<usize>, passing: impl Future<Output 
 
 /// Passes one direction on, piece by piece, until either side ends.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direction, record: Arc<Mutex<Record>>) {
-    let (mut wire, mut buffer) = (Wire::default(), vec![0; 64 << 10]);
+    let (mut wire, mut buffer, mut message) = (Wire::default(), vec![0; 64 << 10], Vec::new());
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         wire.take(buffer.get(..count).unwrap_or_default());
         while let Some(mut piece) = wire.next_piece() {
-            note(&mut lock(&record), &mut piece, direction);
+            note(&mut lock(&record), &mut piece, &mut message, direction);
             if to.write_all(&piece.raw).await.is_err() {
                 return;
             }
@@ -164,13 +165,19 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direct
 /// Length of what follows an envelope's body: the signature with its one-byte length.
 const AFTER_BODY: usize = 65;
 
-fn note(record: &mut Record, piece: &mut Piece, direction: Direction) {
-    let bytes = Bytes::from(piece.message());
+/// Notes a piece. `message` gathers the fragments of one that comes in several.
+fn note(record: &mut Record, piece: &mut Piece, message: &mut Vec<u8>, direction: Direction) {
+    let fragment = piece.message();
     record.raw.extend_from_slice(&piece.raw);
-    record.raw.extend_from_slice(&bytes);
+    record.raw.extend_from_slice(&fragment);
     if !piece.binary {
         return;
     }
+    message.extend_from_slice(&fragment);
+    if !piece.last {
+        return;
+    }
+    let bytes = Bytes::from(std::mem::take(message));
     let frame = match direction {
         Direction::ToServer => AgentFrame::decode(&bytes).map_or(Seen::Garbage, Seen::Agent),
         Direction::ToAgent => ServerFrame::decode(&bytes).map_or(Seen::Garbage, Seen::Server),

@@ -16,8 +16,10 @@ pub struct Piece {
     start: usize,
     /// The mask over them, all zeros where there is none.
     mask: [u8; 4],
-    /// Whether it is a binary message, and not a control frame.
+    /// Whether it is a fragment of a binary message, and not a control frame or the HTTP head.
     pub binary: bool,
+    /// Whether its message ends with it.
+    pub last: bool,
 }
 
 impl Piece {
@@ -27,10 +29,11 @@ impl Piece {
         masked.iter().zip(self.mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect()
     }
 
-    /// Flips one bit of the application's byte `from_end` places before the end.
+    /// Flips one bit of the application's byte `from_end` places before the end, or of the first byte where it is not
+    /// in this piece.
     pub fn flip(&mut self, from_end: usize) {
-        let place = self.raw.len().checked_sub(from_end + 1);
-        if let Some(byte) = place.and_then(|place| self.raw.get_mut(place)) {
+        let place = self.raw.len().saturating_sub(from_end + 1).max(self.start);
+        if let Some(byte) = self.raw.get_mut(place) {
             *byte ^= 1;
         }
     }
@@ -54,7 +57,7 @@ impl Wire {
     /// Length of the HTTP head, and what is known of it.
     fn head(&self) -> Option<(usize, Piece)> {
         let len = self.pending.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-        Some((len, Piece { raw: Vec::new(), start: len, mask: [0; 4], binary: false }))
+        Some((len, Piece { raw: Vec::new(), start: len, mask: [0; 4], binary: false, last: true }))
     }
 
     /// Length of a frame, and what is known of it.
@@ -72,7 +75,9 @@ impl Wire {
             start += 4;
         }
         let end = start.checked_add(usize::try_from(len).ok()?)?;
-        let piece = Piece { raw: Vec::new(), start, mask, binary: kind & 0x0f == 2 };
+        // A message is one frame that says binary, or several of which the others say that they go on with it.
+        let (binary, last) = (matches!(kind & 0x0f, 0 | 2), kind & 0x80 != 0);
+        let piece = Piece { raw: Vec::new(), start, mask, binary, last };
         (self.pending.len() >= end).then_some((end, piece))
     }
 
@@ -102,11 +107,25 @@ mod tests {
     }
 
     #[test]
+    fn a_message_may_come_in_fragments_with_control_frames_between() {
+        let mut wire = Wire { upgraded: true, ..Wire::default() };
+        wire.take(&[0x02, 1, b'a', 0x89, 0, 0x00, 1, b'b', 0x80, 1, b'c']);
+        let pieces = std::iter::from_fn(|| wire.next_piece());
+        let fragments: Vec<_> = pieces.map(|piece| (piece.binary, piece.last, piece.message())).collect();
+        let ping = (false, true, vec![]);
+        let expected = [(true, false, vec![b'a']), ping, (true, false, vec![b'b']), (true, true, vec![b'c'])];
+        assert_eq!(fragments, expected);
+    }
+
+    #[test]
     fn a_flip_changes_one_byte_under_the_mask() {
         let mut wire = Wire { upgraded: true, ..Wire::default() };
         wire.take(&[0x82, 0x83, 9, 9, 9, 9, 9, 9, 9]);
         let mut piece = wire.next_piece().unwrap();
         piece.flip(1);
         assert_eq!(piece.message(), [0, 1, 0]);
+        piece.flip(1);
+        piece.flip(65);
+        assert_eq!(piece.message(), [1, 0, 0]);
     }
 }
