@@ -22,6 +22,8 @@ enum Style {
 
 /// Widest line of a quote, in characters.
 const WIDTH: usize = 92;
+/// Most lines of a quote.
+const LINES: usize = 12;
 
 impl Default for Screen {
     /// Coloured when standard output is a terminal and `NO_COLOR` is not set.
@@ -71,13 +73,16 @@ impl Screen {
         self.line(format_args!("{} {value}", self.styled(Style::Dim, format_args!("{name:<18}"))))
     }
 
-    /// What somebody said, after a bar at the left.
+    /// What somebody said, after a bar at the left; the beginning of it where it is long.
     ///
     /// # Errors
     /// As for [`title`](Self::title).
     pub fn quote(&self, who: &str, text: &str) -> Outcome {
         self.line(self.styled(Style::Bold, who))?;
-        wrapped(text).iter().try_for_each(|line| self.line(format_args!("{} {line}", self.styled(Style::Green, "│"))))
+        let (mut lines, bar) = (wrapped(text), self.styled(Style::Green, "│"));
+        let more = lines.split_off(lines.len().min(LINES));
+        lines.iter().try_for_each(|line| self.line(format_args!("{bar} {line}")))?;
+        if more.is_empty() { Ok(()) } else { self.line(format_args!("{bar} … and {} lines more", more.len())) }
     }
 
     /// Something that held.
