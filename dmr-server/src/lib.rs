@@ -85,7 +85,6 @@ mod shared;
 mod signals;
 
 #[cfg(test)]
-#[allow(dead_code, reason = "shared with the integration tests, which use all of it")]
 mod testing;
 
 pub use config::{ConfigError, ServerConfig};

@@ -1,8 +1,11 @@
 //! Peers that break the rules: they lose their link, and nobody else notices.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use dmr_core::reason::CloseReason;
+use dmr_core::envelope::Envelope;
+use dmr_core::frame::ServerFrame;
+use dmr_core::reason::{CloseReason, RejectReason};
 use dmr_transport::{Link, LinkReceiver, Received};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -126,4 +129,66 @@ async fn raw_upgrade(address: SocketAddr) -> TcpStream {
     timeout(DEADLINE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
     stream
+}
+
+/// The same envelope with its signature changed: what costs the server most to refuse.
+fn badly_signed(envelope: &Envelope) -> Envelope {
+    let mut signature = *envelope.signature();
+    signature[0] ^= 1;
+    Envelope::encode(envelope.header_bytes(), envelope.wraps(), envelope.body(), &signature).unwrap()
+}
+
+#[tokio::test]
+async fn a_flood_of_bad_signatures_disturbs_nobody_and_costs_no_memory() {
+    const WINDOW: usize = 32;
+    let network = Network::of(&["tax", "police", "mallory"]);
+    let server = TestServer::start_with(&network, &["--rate-messages", "0"]).await;
+    let (mut tax, mut police) = (server.log_in(&network, "tax").await, server.log_in(&network, "police").await);
+    police.subscribe(8).await;
+    let mut mallory = server.log_in(&network, "mallory").await;
+    let bad = badly_signed(&network.seal("mallory", &["police"]));
+    let before = server.resident();
+    let flood = tokio::spawn(async move {
+        loop {
+            for _ in 0..WINDOW {
+                mallory.publish(&bad).await;
+            }
+            for _ in 0..WINDOW {
+                let ServerFrame::Reject { reason, .. } = mallory.frame().await else { panic!("no reject") };
+                assert_eq!(reason, RejectReason::BadSignature);
+            }
+        }
+    });
+    server.metric_reaches("dmr_messages_rejected_total{reason=\"bad-signature\"}", 1_000.0).await;
+    for _ in 0..20 {
+        let envelope = network.seal("tax", &["police"]);
+        tax.publish_confirmed(&envelope).await;
+        police.take(&envelope).await;
+    }
+    assert!(!flood.is_finished());
+    flood.abort();
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes");
+}
+
+#[tokio::test]
+async fn an_agent_that_never_reads_its_mailbox_costs_the_others_nothing() {
+    let network = Network::of(&["tax", "police", "rescue"]);
+    let server = TestServer::start_with(&network, &["--rate-messages", "0"]).await;
+    let mut tax = server.log_in(&network, "tax").await;
+    let mut deaf = server.log_in(&network, "police").await;
+    deaf.subscribe(1_000).await;
+    let text = "x".repeat(100_000);
+    for _ in 0..200 {
+        tax.publish_confirmed(&network.seal_text("tax", &["police"], &text, Duration::from_secs(600))).await;
+    }
+    let mut rescue = server.log_in(&network, "rescue").await;
+    rescue.subscribe(8).await;
+    let envelope = network.seal("tax", &["rescue"]);
+    tax.publish_confirmed(&envelope).await;
+    rescue.take(&envelope).await;
+    // Closed as slow, what it had not settled goes back.
+    server.metric_reaches("dmr_links_closed_total{reason=\"slow-peer\"}", 1.0).await;
+    server.metric_reaches("dmr_queue_ready_messages", 200.0).await;
+    drop(deaf);
 }
