@@ -27,6 +27,10 @@ use crate::sealing::{Sealer, fresh_id};
 /// Commands that wait for the driver; more wait in their callers.
 const COMMANDS: usize = 256;
 
+/// Refused logins in a row that are answered by an ordinary backoff, some seconds in all: a server may not yet have read
+/// the directory that lists this participant, or may know another of its keys.
+const FIRST_REFUSALS: usize = 6;
+
 /// What a message that is on its way will bring: its confirm, and its answer where one was asked for.
 pub(crate) type Begun = (oneshot::Receiver<Result<Accepted, SendError>>, Option<oneshot::Receiver<Reply>>);
 
@@ -219,7 +223,7 @@ impl Agent {
             }
         };
         match reply {
-            Ok(Reply::Answer(answer)) => Ok(answer),
+            Ok(Reply::Answer(answer)) => Ok(*answer),
             Ok(Reply::Failed(reason)) => Err(AskError::Failed { question: id, reason }),
             // The exchange lets go of a question that is refused or expires; the confirm says why.
             Err(_) => match confirmed.try_recv() {
@@ -306,5 +310,6 @@ fn session_config(config: &AgentConfig, servers: Vec<Option<Name>>) -> Result<Ag
     session.outbox_bytes = config.limits.outbox_bytes.saturating_add(Limits::RESERVED_BYTES);
     session.backoff = config.backoff;
     session.refused_delay = config.refused_delay;
+    session.first_refusals = FIRST_REFUSALS;
     Ok(session)
 }

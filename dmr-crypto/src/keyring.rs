@@ -173,6 +173,14 @@ impl Keyring {
         self.newest(directory, now, |usage| usage.sign).ok_or(StandingError::NoSigningKey)
     }
 
+    /// Every login key, those valid now first, and of these the newest: where the directory that the server has is not
+    /// the one that is known here, another of them may be the one it accepts.
+    pub fn login_keys(&self, now: Timestamp) -> Vec<&IdentitySecret> {
+        let mut login: Vec<_> = self.identity.iter().filter(|key| key.usage.login).collect();
+        login.sort_by_key(|key| std::cmp::Reverse((key.validity.contains(now), key.validity.not_before)));
+        login.into_iter().map(|key| &key.secret).collect()
+    }
+
     /// Any login key, the newest valid one first: for the first login, before there is a directory.
     pub fn any_login_key(&self, now: Timestamp) -> Option<&IdentitySecret> {
         let login = self.identity.iter().filter(|key| key.usage.login);

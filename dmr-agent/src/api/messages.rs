@@ -27,6 +27,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Longest wait that a caller may ask for.
 const LONGEST: Duration = Duration::from_secs(600);
 
+/// A message that never left is taken back when the caller's patience ends; time for that word to get here.
+const LAST_WORD: Duration = Duration::from_millis(250);
+
 /// `POST /v1/messages`
 pub(super) async fn send(
     State(state): State<Arc<ApiState>>,
@@ -35,7 +38,8 @@ pub(super) async fn send(
     let request = MessageRequest::parse(&within(body)?)?;
     let Submission { id, mut progress } = submit(&state, request, false)?;
     let settled = progress.wait_for(|progress| *progress != Progress::Sending);
-    let settled = tokio::time::timeout(state.patience.unknown, settled).await.map_err(|_| Problem::unknown())?;
+    let settled =
+        tokio::time::timeout(state.patience.unknown + LAST_WORD, settled).await.map_err(|_| Problem::unknown())?;
     match settled.as_deref() {
         Ok(Progress::Refused(problem)) => Err(problem.clone()),
         Ok(_) => Ok(json_response(StatusCode::ACCEPTED, &json!({"id": id, "status": "accepted"}))),
@@ -89,11 +93,12 @@ pub(super) async fn status(State(state): State<Arc<ApiState>>, Path(id): Path<St
     let not_found = || Problem::new(StatusCode::NOT_FOUND, "unknown-message", "this process knows no such message");
     let id: MessageId = id.parse().map_err(|_| not_found())?;
     let status = state.agent.message(id).ok_or_else(not_found)?;
-    let mut body = json!({"id": id, "status": status.as_str()});
-    if let MessageStatus::Failed { reason, signed } = status {
-        body["reason"] = json!(reason.as_str());
-        body["signed"] = json!(signed);
-    }
+    let body = match status {
+        MessageStatus::Failed { reason, signed } => {
+            json!({"id": id, "status": status.as_str(), "reason": reason.as_str(), "signed": signed})
+        }
+        _ => json!({"id": id, "status": status.as_str()}),
+    };
     let answer = match state.ledger.progress(id) {
         Some(Progress::Answered(answer)) if !answer.is_empty() => answer,
         _ => return Ok(json_response(StatusCode::OK, &body)),

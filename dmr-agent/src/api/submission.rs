@@ -96,7 +96,7 @@ async fn confirmed_as(
     ledger.advance(id, Progress::Accepted);
     let Some(reply) = reply else { return Ok(()) };
     match reply.await {
-        Ok(Reply::Answer(delivery)) => note_answer(ledger, delivery, agent.participant()),
+        Ok(Reply::Answer(delivery)) => note_answer(ledger, *delivery, agent.participant()),
         Ok(Reply::Failed(reason)) => ledger.advance(id, Progress::Failed(reason)),
         // It expired without an answer; the agent's own status says so.
         Err(_) => {}

@@ -1,6 +1,6 @@
 //! The options of `run` and `check`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +98,9 @@ impl RunSettings {
         if self.deliver_timeout.is_zero() {
             return Err(Failure::Settings("--deliver-timeout must not be zero".to_owned()));
         }
+        if !self.allow_plain {
+            self.refuse_plain()?;
+        }
         let mut agent = AgentConfig::new(keyring, pin, self.server.clone());
         agent.dialer = DialerConfig { tls: self.tls()?, allow_plain: self.allow_plain, ..DialerConfig::default() };
         agent.state.clone_from(&self.state);
@@ -110,6 +113,22 @@ impl RunSettings {
         config.webhook = self.webhook()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Where the name resolves to is checked again at each dial; this says at the start what can never work.
+    fn refuse_plain(&self) -> Result<(), Failure> {
+        let beyond = |server: &&ServerAddress| {
+            let host = server.host().trim_start_matches('[').trim_end_matches(']');
+            let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |ip| ip.is_loopback());
+            !server.is_secure() && !is_loopback
+        };
+        match self.server.iter().find(beyond) {
+            None => Ok(()),
+            Some(server) => Err(Failure::Settings(format!(
+                "plain ws to {}, which is not this machine: use wss, or allow it with --allow-plain",
+                server.host()
+            ))),
+        }
     }
 
     fn webhook(&self) -> Result<Option<WebhookConfig>, Failure> {

@@ -207,10 +207,10 @@ impl Exchange {
         let handle = Handle { permit, delivery: taken.delivery, since, sealer: self.sealer.clone() };
         let mut delivery = Delivery::new(message, handle);
         if let Some(ask) = ask {
-            match ask.send(Reply::Answer(delivery)) {
+            match ask.send(Reply::Answer(Box::new(delivery))) {
                 Ok(()) | Err(Reply::Failed(_)) => return,
                 // Nobody waits any more: it is late, and comes as any other message.
-                Err(Reply::Answer(late)) => delivery = late,
+                Err(Reply::Answer(late)) => delivery = *late,
             }
         }
         match self.outlets.program.try_send(delivery) {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use dmr_core::frame::{AuthFields, Challenge, ChannelBinding, VERSION};
 use dmr_core::id::Nonce;
 use dmr_core::reason::CloseReason;
-use dmr_crypto::VerifiedDirectory;
+use dmr_core::time::Timestamp;
+use dmr_crypto::{IdentitySecret, VerifiedDirectory};
 
 use super::Exchange;
 
@@ -27,12 +28,11 @@ impl Exchange {
         if let Some(directory) = &directory {
             prove_server(bytes, signature, directory, wall)?;
         }
-        let keyring = self.sealer.keyring();
-        let listed = directory.as_ref().and_then(|directory| keyring.login_key(directory, wall).ok());
-        let Some(key) = listed.or_else(|| keyring.any_login_key(wall)) else {
+        let Some(key) = self.login_key(directory.as_ref(), wall) else {
             tracing::error!("the keyring has no login key");
             return Err(CloseReason::LoginRefused);
         };
+        let keyring = self.sealer.keyring();
         let mut nonce = [0; Nonce::LEN];
         getrandom::fill(&mut nonce).map_err(|_| CloseReason::Unavailable)?;
         let fields = AuthFields {
@@ -48,6 +48,17 @@ impl Exchange {
         let fields = fields.encode().map_err(|_| CloseReason::Malformed)?;
         let proof = dmr_crypto::prove_login(key, bytes, &fields);
         Ok((fields, Bytes::copy_from_slice(&proof)))
+    }
+
+    /// The key that the directory here lists. After refusals the others in turn: the server may have a newer directory,
+    /// which it sends only after a login.
+    fn login_key(&self, directory: Option<&VerifiedDirectory>, wall: Timestamp) -> Option<&IdentitySecret> {
+        let keyring = self.sealer.keyring();
+        let listed = directory.and_then(|directory| keyring.login_key(directory, wall).ok());
+        let others = keyring.login_keys(wall).into_iter();
+        let others = others.filter(|key| listed.is_none_or(|listed| listed.id() != key.id()));
+        let keys: Vec<_> = listed.into_iter().chain(others).collect();
+        keys.get(self.refused_logins.checked_rem(keys.len())?).copied()
     }
 
     /// A connection with TLS is bound to. One that ends elsewhere is not, and that only with the operator's leave.
@@ -78,7 +89,7 @@ fn prove_server(
     challenge: &Bytes,
     signature: &Bytes,
     directory: &VerifiedDirectory,
-    wall: dmr_core::time::Timestamp,
+    wall: Timestamp,
 ) -> Result<(), CloseReason> {
     match dmr_crypto::verify_challenge(challenge, signature, directory, wall) {
         Ok(_) => Ok(()),

@@ -63,7 +63,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// An answer, or that there will be none, to be settled by the asker.
-    Answer(Delivery),
+    Answer(Box<Delivery>),
     /// Every recipient refused the question, signed.
     Failed(FailureReason),
 }
@@ -116,6 +116,8 @@ pub(crate) struct Exchange {
     binding: ChannelBinding,
     /// The challenge of the link in use: checked again when the directory changes.
     challenge: Option<(Bytes, Bytes)>,
+    /// Logins refused in a row.
+    refused_logins: usize,
 }
 
 impl Exchange {
@@ -149,6 +151,7 @@ impl Exchange {
             parked: ParkingLot::default(),
             binding: ChannelBinding::None,
             challenge: None,
+            refused_logins: 0,
             sealer,
             limits,
         }
@@ -220,10 +223,14 @@ impl Exchange {
                 }
                 AgentOutput::Ready { server, session, store } => {
                     tracing::info!(server, %session, %store, "logged in");
+                    self.refused_logins = 0;
                     self.set_status(LinkStatus { ready: true, stopped: false });
                 }
                 AgentOutput::Down { reason, retry_in } => {
                     tracing::warn!(%reason, retry_in_ms = retry_in.as_millis(), "no link to a server");
+                    if reason == CloseReason::LoginRefused {
+                        self.refused_logins = self.refused_logins.wrapping_add(1);
+                    }
                     self.set_status(LinkStatus::default());
                 }
                 AgentOutput::Confirmed { id } => self.confirmed(id),

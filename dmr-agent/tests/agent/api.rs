@@ -297,6 +297,21 @@ async fn without_a_confirm_the_caller_hears_504_and_may_ask_again() {
 }
 
 #[tokio::test]
+async fn what_a_slow_server_never_read_is_taken_back() {
+    let (network, relay) = network();
+    relay.set_credit(1);
+    let tax = start(config(&network, "tax"), &relay).await;
+    relay.hold_confirms(true);
+    let first = tax.post("/v1/messages", &note("police", "uses up the credit")).await;
+    assert_eq!(first.status, 504);
+    let second = tax.post("/v1/messages", &with(note("police", "never sent"), "id", json!(ID))).await;
+    assert_eq!((second.status, second.problem()), (503, "unavailable"));
+    relay.hold_confirms(false);
+    assert_eq!(tax.post("/v1/messages", &with(note("police", "sent now"), "id", json!(ID))).await.status, 202);
+    assert_eq!(relay.published(Kind::QUESTION).len(), 2);
+}
+
+#[tokio::test]
 async fn without_a_directory_the_caller_hears_503() {
     let (network, relay) = network();
     relay.go_down();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use dmr_agent::{Agent, ConnectError, SendError, Unsealable};
-use dmr_core::directory::{Card, Status, Validity};
+use dmr_core::directory::{Card, KeyUse, Status, Validity};
 use dmr_core::header::Kind;
 use dmr_core::id::MessageId;
-use dmr_crypto::ServerKeys;
+use dmr_crypto::{IdentitySecret, ServerKeys};
 
 use crate::network::{Network, keyring, name, next, now, question, start};
 use crate::receipts::{plain, sealed};
@@ -134,6 +134,52 @@ async fn an_agent_whose_entry_was_removed_stops_sealing() {
     until_true("the alarm", || tax.unsealable() == Some(Unsealable::OwnEntry)).await;
     let refused = tax.send(question(network.id("police"), "may I still?")).await;
     assert_eq!(refused, Err(SendError::Unsealable(Unsealable::OwnEntry)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_the_server_knows_and_the_agent_is_not_yet_told_of_still_logs_in() {
+    let (network, relay) = network();
+    let mut config = network.config("tax");
+    let (usage, validity) =
+        (KeyUse { sign: true, login: true }, Validity { not_before: now().minus(DAY), not_after: now().plus(DAY) });
+    let next_key = IdentitySecret::from_seed(&[7; 32]);
+    let identity = next_key.entry(usage, validity);
+    let sealing = config.keyring.sealing()[0].entry(config.keyring.participant(), &next_key);
+    assert!(config.keyring.add_identity_key(next_key, usage, validity));
+    let state = tempfile::tempdir().unwrap();
+    config.state = Some(state.path().to_owned());
+    let tax = start(config, &relay).await;
+    relay.go_down();
+    until_true("no link", || !tax.is_connected()).await;
+    // The server takes the rotation up while the agent is away: the only key it knows now is the next one.
+    relay.set_directory(network.amend(move |directory| {
+        let entry = directory.participants.iter_mut().find(|entry| entry.name == name("tax")).unwrap();
+        (entry.identity_keys, entry.sealing_keys) = (vec![identity], vec![sealing]);
+    }));
+    relay.come_up();
+    within("ready under the next key", async {
+        while revision(&tax) < 3 || !tax.is_ready() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    tax.send(question(network.id("police"), "signed by the next key")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_the_server_does_not_know_yet_gets_in_soon_after_it_does() {
+    let (network, relay) = network();
+    let known = network.directory();
+    let newcomer = keyring(9, "customs", now());
+    let Card::Participant(card) = newcomer.card() else { panic!("another card") };
+    let mut config = network.config("tax");
+    config.keyring = newcomer;
+    config.backoff = dmr_core::backoff::BackoffConfig::default();
+    let customs = Agent::connect_with(config, relay.dialer(), RelayDialer::names()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(known.revision(), 2);
+    relay.set_directory(network.amend(|directory| directory.participants.push(card)));
+    within("ready", customs.ready()).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,6 +38,9 @@ pub struct AgentSessionConfig {
     pub backoff: BackoffConfig,
     /// Delay after a server refused the agent for a reason that will not pass soon. Default 60 s, jittered by half.
     pub refused_delay: Duration,
+    /// Refusals in a row that are answered by an ordinary backoff: a server may not yet have read the directory that
+    /// lists this participant. Default 1, and at least one for each server.
+    pub first_refusals: usize,
     /// Seed of the jitter; different in every process.
     pub seed: u64,
 }
@@ -64,6 +67,7 @@ impl AgentSessionConfig {
             grace: Duration::from_secs(5),
             backoff: BackoffConfig { base: Duration::from_millis(250), cap: Duration::from_secs(30) },
             refused_delay: Duration::from_secs(60),
+            first_refusals: 1,
             seed,
         }
     }

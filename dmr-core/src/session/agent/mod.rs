@@ -199,7 +199,7 @@ impl AgentSession {
         self.refusals += 1;
         let refused = self.config.refused_delay;
         self.choice.avoid(self.server, self.clock.elapsed.saturating_add(refused));
-        if self.refusals < self.config.server_names.len() {
+        if self.refusals < self.config.server_names.len().max(self.config.first_refusals) {
             return delay;
         }
         self.refusals = 0;
