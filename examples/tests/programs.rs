@@ -32,22 +32,24 @@ fn question(name: &str) -> String {
 #[test]
 fn the_demo_shows_the_conversation_what_the_server_saw_and_each_leg() -> Outcome {
     let shown = printed(DEMO, &[])?;
-    let reply = dmr_examples::police::reply("Has the car of report 2026-00417 been found?");
-    for expected in ["dmr-server", "dmr-agent", "ciphertext", " ms", "2026-00417"] {
-        assert!(shown.contains(expected), "{expected} is not in:\n{shown}");
+    let parts = [
+        "dmr-server",
+        "dmr-agent",
+        "recorded as stolen since 14 November 2026",
+        "ciphertext",
+        "No 8 bytes in a row",
+        " ms",
+    ];
+    for part in parts {
+        assert!(shown.contains(part), "{part} is not in:\n{shown}");
     }
-    let first_words: String = reply.split(' ').take(4).collect::<Vec<_>>().join(" ");
-    assert!(shown.contains(&first_words), "{first_words} is not in:\n{shown}");
     Ok(())
 }
 
 #[test]
 fn another_question_gets_another_answer() -> Outcome {
-    let answers =
-        ["found-car.json", "lost-passport.json", "unknown-report.json"].map(|name| printed(DEMO, &[&question(name)]));
-    let [first, second, third] = answers;
-    let (first, second, third) = (first?, second?, third?);
-    assert!(first != second && second != third);
+    let shown = printed(DEMO, &[&question("found-car.json")])?;
+    assert!(shown.contains("case is closed") && !shown.contains("recorded as stolen since"), "{shown}");
     Ok(())
 }
 
@@ -63,16 +65,22 @@ fn a_demo_of_nothing_says_what_is_wrong() -> Outcome {
 #[test]
 fn a_changed_bit_is_noticed_on_either_side_of_the_server() -> Outcome {
     let shown = printed(DEMO, &["--tamper"])?;
-    assert!(shown.contains("bad-signature") && shown.contains("rejected"), "{shown}");
+    assert!(shown.contains("bad-signature") && shown.contains("Two changed envelopes were refused"), "{shown}");
     Ok(())
 }
 
 #[test]
 fn the_smaller_programs_end_well() -> Outcome {
-    for program in [env!("CARGO_BIN_EXE_seal_and_open"), env!("CARGO_BIN_EXE_ask_another_office")] {
-        assert!(!printed(program, &[])?.is_empty(), "{program} prints nothing");
+    let programs: [(&str, &[&str], &str); 4] = [
+        (env!("CARGO_BIN_EXE_seal_and_open"), &[], "opened"),
+        (env!("CARGO_BIN_EXE_seal_and_open"), &[], "tampered"),
+        (env!("CARGO_BIN_EXE_ask_another_office"), &[], "Report 2026-00417"),
+        (env!("CARGO_BIN_EXE_relay"), &["0"], "server relay of network demo"),
+    ];
+    for (program, args, part) in programs {
+        let shown = printed(program, args)?;
+        assert!(shown.contains(part), "{program}: {part} is not in:\n{shown}");
     }
-    assert!(printed(env!("CARGO_BIN_EXE_relay"), &["0"])?.contains("agents connect to"));
     Ok(())
 }
 

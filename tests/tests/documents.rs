@@ -1,5 +1,7 @@
 //! What the documents say, compared with what the code says.
 
+use std::collections::BTreeSet;
+
 use dmr_core::limit;
 use dmr_core::reason::{CloseReason, FailureReason, RejectReason};
 use dmr_tests::failure::{Doing as _, Outcome};
@@ -97,6 +99,33 @@ fn every_hexadecimal_block_of_the_worked_example_is_the_vectors() -> Outcome {
         let vector: serde_json::Value = serde_json::from_str(&read(&file)?).doing(&file)?;
         let expected = vector.pointer(&format!("/{path}")).and_then(serde_json::Value::as_str);
         assert_eq!(Some(block.as_str()), expected, "{file} {path}");
+    }
+    Ok(())
+}
+
+/// The stable words of the problems that the agent's HTTP API can answer with: the first text after a status.
+fn problem_words() -> Outcome<BTreeSet<String>> {
+    let directory = workspace().join("dmr-agent/src/api");
+    let mut words = BTreeSet::new();
+    for entry in std::fs::read_dir(&directory).doing(directory.display())? {
+        let path = entry.doing(directory.display())?.path();
+        let source = std::fs::read_to_string(&path).doing(path.display())?;
+        let shipped = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let created = shipped.split("StatusCode::").skip(1).filter_map(|rest| {
+            let (_, rest) = rest.split_once(',')?;
+            rest.trim_start().strip_prefix('"')?.split('"').next()
+        });
+        words.extend(created.map(str::to_owned));
+    }
+    Ok(words)
+}
+
+#[test]
+fn every_problem_of_the_http_api_is_documented() -> Outcome {
+    let (words, text) = (problem_words()?, read("docs/http-api.md")?);
+    assert!(words.len() >= 10 && words.contains("id-conflict"), "only {words:?} were found");
+    for word in words {
+        assert!(text.contains(&format!("`{word}`")), "docs/http-api.md says nothing about `{word}`");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use dmr_tests::caller::{Answer, Caller};
 use dmr_tests::failure::{Doing as _, Outcome};
 use dmr_tests::network::Network;
 use dmr_tests::port::free_address;
+use dmr_tests::programs::workspace;
 use dmr_tests::server::ServerPlan;
 use serde_json::{Value, json};
 
@@ -147,6 +148,7 @@ async fn metrics_have_the_names_that_operators_know() -> Outcome {
     assert_eq!(pair.tax.api.metric("dmr_http_errors_total", &[route, "status=\"404\""]).await?, Some(1.0));
     assert_eq!(pair.tax.api.metric("dmr_agent_socket_connection_active", &[]).await?, Some(1.0));
 
+    let operating = std::fs::read_to_string(workspace().join("docs/operating.md")).doing("docs/operating.md")?;
     for (api, names) in [(&pair.tax.api, AGENT_TYPES), (&pair.server.admin, SERVER_TYPES)] {
         let metrics = api.get("/metrics").await?.text;
         for (name, kind) in names {
@@ -155,6 +157,9 @@ async fn metrics_have_the_names_that_operators_know() -> Outcome {
             assert!(metrics.contains(&format!("# HELP {name} ")), "{name} is not described");
         }
         assert!(!metrics.contains("quantile="), "a histogram is a summary");
+        for name in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+            assert!(operating.contains(name), "docs/operating.md says nothing about {name}");
+        }
     }
     let publishes = ["event=\"publish\"", "namespace="];
     assert_eq!(pair.server.admin.metric("dmr_socket_events_received_total", &publishes).await?, Some(2.0));
