@@ -35,6 +35,7 @@ struct Received {
     seen: HashSet<(u32, u64)>,
     duplicated: usize,
     deliver: Spread,
+    settled: Spread,
 }
 
 #[derive(Debug, Default)]
@@ -73,19 +74,22 @@ fn say(value: &Value) -> Outcome {
 async fn receive(mut deliveries: Deliveries, mailroom: Arc<Mailroom>) {
     while let Some(delivery) = deliveries.next().await {
         let came = now();
-        if let Some(stamp) = Stamp::of(&delivery.message.content.body) {
-            mailroom.note(stamp, Duration::from_nanos(came.saturating_sub(stamp.at)));
-        }
+        let stamp = Stamp::of(&delivery.message.content.body);
         delivery.ack();
+        if let Some(stamp) = stamp {
+            let since = |moment: u64| Duration::from_nanos(moment.saturating_sub(stamp.at));
+            mailroom.note(stamp, since(came), since(now()));
+        }
     }
 }
 
 impl Mailroom {
-    fn note(&self, stamp: Stamp, took: Duration) {
+    fn note(&self, stamp: Stamp, deliver: Duration, settled: Duration) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let received = runs.entry(stamp.run).or_default();
         if received.seen.insert((stamp.sender, stamp.sequence)) {
-            received.deliver.add(took);
+            received.deliver.add(deliver);
+            received.settled.add(settled);
         } else {
             received.duplicated += 1;
         }
@@ -101,6 +105,7 @@ impl Mailroom {
             "received": received.seen.len(),
             "duplicated": received.duplicated,
             "deliver": received.deliver.to_json(),
+            "settled": received.settled.to_json(),
         })
     }
 

@@ -6,14 +6,15 @@ use std::time::Duration;
 use dmr_tests::failure::{Doing as _, Outcome};
 use dmr_tests::network::Network;
 use dmr_tests::server::{Server, ServerPlan};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::cost::{Cost, round};
+use super::cost::Cost;
 use super::echo;
 use super::options::Options;
 use super::party::{Party, participant};
 use super::recipients::Recipients;
+use super::report::Measured;
 use super::senders::{self, Plan};
 
 /// Time for warming up: allocators, branch predictors, congestion windows. It does not count.
@@ -75,7 +76,7 @@ pub async fn run(mut options: Options) -> Outcome<Value> {
     }
 
     note("measuring the echo, then warming up")?;
-    let mut echo = echo::measure(recipients.echo, options.message_len()).await?;
+    let echo = echo::measure(recipients.echo, options.message_len()).await?;
     let plan =
         |run, span| Plan { run, len: options.message_len(), until: Instant::now() + span, receipts: options.receipts };
     let warm_up = senders::send(&agents, options.in_flight, plan(0, WARM_UP)).await?;
@@ -90,47 +91,19 @@ pub async fn run(mut options: Options) -> Outcome<Value> {
     let costs = || processes.iter().map(|(_, process)| process.map(Cost::of).transpose()).collect::<Outcome<Vec<_>>>();
     let mut run = [0; 8];
     getrandom::fill(&mut run).doing("randomness for a run")?;
-    // Never that of the warm-up.
+    // Odd, so never that of the warm-up.
     let run = u64::from_be_bytes(run) | 1;
     let (before, began) = (costs()?, Instant::now());
-    let mut sent = senders::send(&agents, options.in_flight, plan(run, Duration::from_secs(options.seconds))).await?;
+    let sent = senders::send(&agents, options.in_flight, plan(run, Duration::from_secs(options.seconds))).await?;
     let took = began.elapsed();
     let received = recipients.conclude(run, sent.accepted).await?;
-    let after = costs()?;
-
-    let count = |name: &str| received.get(name).and_then(Value::as_u64).doing(format_args!("{name} of the recipients"));
-    let deliver = received.get("deliver").cloned().unwrap_or_default();
-    let beyond_echo =
-        deliver.get("p50").and_then(Value::as_f64).zip(echo.per_mille(500)).map(|(all, echo)| round(all - echo));
-    let each = processes.iter().zip(before.iter().zip(&after)).map(|((name, _), (before, after))| {
-        let cost = before.zip(*after).map(|(before, after)| after.since(&before, sent.accepted));
-        ((*name).to_owned(), cost.unwrap_or_default())
-    });
-    let per_second = |count: usize| round(u32::try_from(count).map_or(f64::MAX, f64::from) / took.as_secs_f64());
-    let report = json!({
-        "agents": options.agents,
-        "in_flight": options.in_flight,
-        "size": options.size,
-        "seconds": round(took.as_secs_f64()),
-        "receipts": options.receipts.as_str(),
-        "accepted": sent.accepted,
-        "failed": sent.failed,
-        "retried": sent.retried,
-        "lost": sent.accepted.saturating_sub(usize::try_from(count("received")?).unwrap_or(usize::MAX)),
-        "duplicated": count("duplicated")?,
-        "messages_per_second": per_second(sent.accepted),
-        "publish_confirm_ms": sent.confirm.to_json(),
-        "publish_deliver_ms": deliver,
-        "publish_settled_ms": sent.settled.to_json(),
-        "echo_ms": echo.to_json(),
-        "deliver_beyond_echo_p50_ms": beyond_echo,
-        "processes": each.collect::<serde_json::Map<_, _>>(),
-    });
+    let costs = before.into_iter().zip(costs()?).map(|(before, after)| before.zip(after));
+    let costs = processes.iter().map(|(name, _)| *name).zip(costs).collect();
     for (agent, _) in &agents {
         agent.shutdown().await;
     }
     drop(own);
-    Ok(report)
+    Measured { took, sent, received, echo, costs }.report(&options)
 }
 
 /// Says on standard error what is going on; standard output is for the JSON.
