@@ -6,7 +6,7 @@ use std::time::Duration;
 use dmr_core::header::Kind;
 use dmr_core::id::{InstanceId, MessageId, Name, ParticipantId};
 use dmr_core::session::AgentSessionConfig;
-use dmr_crypto::VerifiedDirectory;
+use dmr_crypto::{Freshness, VerifiedDirectory};
 use dmr_transport::websocket::WebSocketDialer;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -167,6 +167,12 @@ impl Agent {
     /// The directory in use; `None` before the first has come.
     pub fn directory(&self) -> Option<VerifiedDirectory> {
         self.inner.sealer.directory()
+    }
+
+    /// How far the directory in use is through its life; `None` before the first has come.
+    pub fn freshness(&self) -> Option<Freshness> {
+        let now = self.inner.sealer.clock().wall();
+        self.directory().map(|directory| directory.freshness(now))
     }
 
     /// The stream of deliveries. It exists once: `None` when it was taken before.

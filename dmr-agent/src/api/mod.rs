@@ -31,7 +31,8 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use dmr_core::limit;
-use dmr_transport::service::health;
+use dmr_crypto::Freshness;
+use dmr_transport::service::health::{self, Health};
 use dmr_transport::service::metrics::Metrics;
 
 pub(crate) use ledger::{Ledger, Progress};
@@ -91,7 +92,7 @@ pub(crate) fn router(state: &Arc<ApiState>, metrics: Metrics) -> Router {
         .route("/v1/participants", get(participants::list))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(Arc::clone(state));
-    api.merge(health::router(metrics, move || reasons_against(&agent)))
+    api.merge(health::router_of(metrics, move || health_of(&agent)))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no-such-route", "there is no such route") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "the route does not take this method")
@@ -100,11 +101,23 @@ pub(crate) fn router(state: &Arc<ApiState>, metrics: Metrics) -> Router {
         .layer(from_fn(traffic::count))
 }
 
-/// Why the agent is not ready, in words for an operator.
-fn reasons_against(agent: &Agent) -> Vec<String> {
-    let link = (!agent.is_connected()).then(|| "no server is connected".to_owned());
-    let sealing = agent.unsealable().map(|reason| format!("nothing can be sealed: {reason}"));
-    link.into_iter().chain(sealing).collect()
+/// What stands in the way of sending, and what soon will, in words for an operator.
+fn health_of(agent: &Agent) -> Health {
+    let mut health = Health::default();
+    if !agent.is_connected() {
+        health.problems.push("no server is connected".to_owned());
+    }
+    if let Some(reason) = agent.unsealable() {
+        health.problems.push(format!("nothing can be sealed: {reason}"));
+    }
+    match agent.freshness() {
+        Some(Freshness::Ageing) => health.warnings.push("the directory is past half of its life".to_owned()),
+        Some(Freshness::Grace) => {
+            health.warnings.push("the directory has expired; within a day of that nothing more is sealed".to_owned());
+        }
+        Some(Freshness::Fresh | Freshness::Expired) | None => {}
+    }
+    health
 }
 
 /// Lets callers in that may come in: with the token where there is one, and never from a web page.

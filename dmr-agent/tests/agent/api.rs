@@ -7,7 +7,7 @@ use dmr_core::header::Kind;
 use dmr_core::reason::{FailureReason, RejectReason};
 use serde_json::{Value, json};
 
-use crate::network::{Network, name, next};
+use crate::network::{Network, name, next, now};
 use crate::relay::Relay;
 use crate::service::{Running, config, launch, note, start};
 use crate::wait::{until_true, within};
@@ -346,6 +346,23 @@ async fn participants_and_health_are_shown() {
     assert_eq!(tax.get("/readyz").await.status, 200);
     let refused = tax.post("/v1/messages", &note("police", "x")).await;
     assert_eq!((refused.status, refused.problem()), (403, "recipient-inactive"));
+}
+
+#[tokio::test]
+async fn an_ageing_directory_is_a_warning_and_an_expired_one_is_until_the_grace_is_over() {
+    for (age, warned, status) in [(20, 0, 200), (40, 1, 200), (3_600, 1, 200), (25 * 3_600, 0, 503)] {
+        let (network, _) = network();
+        let issued = now().minus(Duration::from_secs(age));
+        let directory = network.amend_for(Duration::from_secs(60), issued, |_| {});
+        let tax = launch(config(&network, "tax"), &Relay::new(directory)).await;
+        let connected = async { while !tax.agent.is_connected() || tax.agent.directory().is_none() && age < 25 * 3_600 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        } };
+        within("a directory", connected).await;
+        let ready = tax.get("/readyz").await;
+        let warnings = ready.body["warnings"].as_array().map_or(0, Vec::len);
+        assert_eq!((ready.status, warnings), (status, warned), "{age} s old: {}", ready.text);
+    }
 }
 
 #[tokio::test]
