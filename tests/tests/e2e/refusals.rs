@@ -15,8 +15,9 @@ use crate::pair::{POLICE, Pair, TAX, takes};
 #[tokio::test]
 async fn an_agent_with_another_root_of_the_same_name_does_not_trust_the_servers_directory() -> Outcome {
     let pair = Pair::start(takes).await?;
-    let impostor = Network::new("demo", &[TAX])?;
-    let plan = AgentPlan::new(&pair.network, TAX, pair.server.url())?;
+    pair.join("archive").await?;
+    let impostor = Network::new("demo", &[])?;
+    let plan = AgentPlan::new(&pair.network, "archive", pair.server.url())?;
     let plan = plan.with("--root", impostor.root().to_string_lossy());
     let agent = plan.launch(&impostor)?;
     until("the agent's log says that the root is another", async || {
