@@ -150,7 +150,7 @@ impl Service {
     fn assemble(agent: Agent, listener: TcpListener, rest: Rest) -> Result<Self, ServiceError> {
         let address = rest.listen;
         let local_addr = listener.local_addr().map_err(|error| ServiceError::Listen { address, error })?;
-        let state = ApiState::new(agent.clone(), rest.webhook.is_some(), rest.token, rest.patience);
+        let state = ApiState::new(agent.clone(), rest.token, rest.patience);
         let router = api::router(&state, rest.metrics.clone());
         let limits = HttpLimits { connections: rest.connections, ..HttpLimits::default() };
         let intake = Intake { state, webhook: rest.webhook };

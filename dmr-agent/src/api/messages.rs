@@ -36,7 +36,7 @@ pub(super) async fn send(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let request = MessageRequest::parse(&within(body)?)?;
-    let Submission { id, mut progress } = submit(&state, request, false)?;
+    let Submission { id, mut progress } = submit(&state, request, None)?;
     let settled = progress.wait_for(|progress| *progress != Progress::Sending);
     let settled =
         tokio::time::timeout(state.patience.unknown + LAST_WORD, settled).await.map_err(|_| Problem::unknown())?;
@@ -59,7 +59,7 @@ pub(super) async fn ask(
     if request.in_reply_to.is_some() {
         return Err(FieldError::new("/inReplyTo", "an answer is no question: use POST /v1/messages").into());
     }
-    let Submission { id, mut progress } = submit(&state, request, true)?;
+    let Submission { id, mut progress } = submit(&state, request, Some(deadline))?;
     let over = |progress: &Progress| !matches!(progress, Progress::Sending | Progress::Accepted);
     let outcome = match timeout_at(deadline, progress.wait_for(over)).await {
         Ok(Ok(outcome)) => outcome.clone(),

@@ -60,8 +60,6 @@ pub(crate) struct ApiState {
     pub(crate) agent: Agent,
     pub(crate) ledger: Ledger,
     pub(crate) questions: Questions,
-    /// Answers that nobody waits for go to a webhook.
-    pub(crate) has_webhook: bool,
     token: Option<BearerToken>,
     patience: Patience,
 }
@@ -76,9 +74,9 @@ pub(crate) struct Patience {
 }
 
 impl ApiState {
-    pub(crate) fn new(agent: Agent, has_webhook: bool, token: Option<BearerToken>, patience: Patience) -> Arc<Self> {
+    pub(crate) fn new(agent: Agent, token: Option<BearerToken>, patience: Patience) -> Arc<Self> {
         let (ledger, questions) = (Ledger::new(LEDGER, ANSWERS), Questions::default());
-        Arc::new(Self { agent, ledger, questions, has_webhook, token, patience })
+        Arc::new(Self { agent, ledger, questions, token, patience })
     }
 }
 

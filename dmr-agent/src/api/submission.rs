@@ -5,33 +5,41 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use dmr_core::content::Reference;
+use dmr_core::header::Kind;
 use dmr_core::id::{MessageId, ParticipantId};
-use tokio::time::{Instant, sleep_until, timeout};
+use dmr_core::reason::FailureReason;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::ledger::{Entry, Ledger, Progress};
 use super::problem::Problem;
 use super::request::{MessageRequest, RecipientName};
 use super::{ApiState, Patience};
 use crate::agent::Agent;
+use crate::delivery::Delivery;
 use crate::error::{SendError, Unsealable};
 use crate::exchange::Reply;
 use crate::json_message::MESSAGE_TYPE;
-use crate::message::OutgoingMessage;
+use crate::message::{Accepted, OutgoingMessage};
 use crate::message_view;
 use crate::sealing::fresh_id;
 
 /// The id under which a request's message travels, and its progress.
 pub(super) struct Submission {
     pub(super) id: MessageId,
-    pub(super) progress: tokio::sync::watch::Receiver<Progress>,
+    pub(super) progress: watch::Receiver<Progress>,
 }
 
-/// Sends the message of `request`, or joins the one that is on its way under its id. `waits`: the caller waits for the
-/// answer here, so that the webhook is not told of it.
+/// Sends the message of `request`, or joins the one that is on its way under its id. Until `answer_by` its answer comes
+/// here; a later one, and that of a message without such a deadline, goes to the webhook where there is one.
 ///
 /// # Errors
 /// [`Problem`] for what no server needs to be asked about.
-pub(super) fn submit(state: &Arc<ApiState>, request: MessageRequest, waits: bool) -> Result<Submission, Problem> {
+pub(super) fn submit(
+    state: &Arc<ApiState>,
+    request: MessageRequest,
+    answer_by: Option<Instant>,
+) -> Result<Submission, Problem> {
     let id = request.id.unwrap_or_else(fresh_id);
     match state.ledger.begin(id, request.fingerprint) {
         Entry::Same(progress) => Ok(Submission { id, progress }),
@@ -40,7 +48,7 @@ pub(super) fn submit(state: &Arc<ApiState>, request: MessageRequest, waits: bool
         Entry::New(progress) => {
             let state = Arc::clone(state);
             tokio::spawn(async move {
-                if let Err(problem) = carry(&state, id, request, waits).await {
+                if let Err(problem) = carry(&state, id, request, answer_by).await {
                     state.ledger.advance(id, Progress::Refused(problem));
                 }
             });
@@ -50,7 +58,12 @@ pub(super) fn submit(state: &Arc<ApiState>, request: MessageRequest, waits: bool
 }
 
 /// Carries one message to its end: refused, or confirmed and, for a question, answered or not.
-async fn carry(state: &ApiState, id: MessageId, request: MessageRequest, waits: bool) -> Result<(), Problem> {
+async fn carry(
+    state: &ApiState,
+    id: MessageId,
+    request: MessageRequest,
+    answer_by: Option<Instant>,
+) -> Result<(), Problem> {
     let (agent, ledger) = (&state.agent, &state.ledger);
     let Patience { no_link, unknown } = state.patience;
     await_directory(agent, no_link).await?;
@@ -64,8 +77,8 @@ async fn carry(state: &ApiState, id: MessageId, request: MessageRequest, waits: 
     };
     message.id = Some(id);
     message.expires_in = request.expires_in;
-    let asks = request.in_reply_to.is_none() && (waits || !state.has_webhook);
-    let (mut confirmed, reply) = agent.begin(message, asks).await?;
+    let (mut confirmed, reply) = agent.begin(message, answer_by.is_some()).await?;
+    let reply = reply.zip(answer_by);
 
     let started = Instant::now();
     for wait in [no_link, unknown] {
@@ -83,32 +96,32 @@ async fn carry(state: &ApiState, id: MessageId, request: MessageRequest, waits: 
     confirmed_as(ledger, id, outcome, reply, agent).await
 }
 
-type Outcome = Result<Result<crate::message::Accepted, SendError>, tokio::sync::oneshot::error::RecvError>;
+type Outcome = Result<Result<Accepted, SendError>, oneshot::error::RecvError>;
 
 async fn confirmed_as(
     ledger: &Ledger,
     id: MessageId,
     outcome: Outcome,
-    reply: Option<tokio::sync::oneshot::Receiver<Reply>>,
+    reply: Option<(oneshot::Receiver<Reply>, Instant)>,
     agent: &Agent,
 ) -> Result<(), Problem> {
     outcome.unwrap_or(Err(SendError::Stopped))?;
     ledger.advance(id, Progress::Accepted);
-    let Some(reply) = reply else { return Ok(()) };
-    match reply.await {
-        Ok(Reply::Answer(delivery)) => note_answer(ledger, *delivery, agent.participant()),
-        Ok(Reply::Failed(reason)) => ledger.advance(id, Progress::Failed(reason)),
-        // It expired without an answer; the agent's own status says so.
-        Err(_) => {}
+    let Some((reply, answer_by)) = reply else { return Ok(()) };
+    match timeout_at(answer_by, reply).await {
+        Ok(Ok(Reply::Answer(delivery))) => note_answer(ledger, *delivery, agent.participant()),
+        Ok(Ok(Reply::Failed(reason))) => ledger.advance(id, Progress::Failed(reason)),
+        // It expired without an answer, as the agent's own status says; or its caller has gone.
+        Ok(Err(_)) | Err(_) => {}
     }
     Ok(())
 }
 
 /// Puts an answer where callers find it, and acknowledges it: this is the program that takes it.
-pub(crate) fn note_answer(ledger: &Ledger, delivery: crate::delivery::Delivery, me: ParticipantId) {
+pub(crate) fn note_answer(ledger: &Ledger, delivery: Delivery, me: ParticipantId) {
     let message = &delivery.message;
     let Some(question) = message.content.in_reply_to else { return delivery.ack() };
-    if message.kind == dmr_core::header::Kind::DECLINE {
+    if message.kind == Kind::DECLINE {
         ledger.advance(question.id, Progress::Declined);
         return delivery.ack();
     }
@@ -117,7 +130,7 @@ pub(crate) fn note_answer(ledger: &Ledger, delivery: crate::delivery::Delivery, 
             ledger.advance(question.id, Progress::Answered(message_view::render(message, &body, me)));
             delivery.ack();
         }
-        None => delivery.reject(dmr_core::reason::FailureReason::Malformed),
+        None => delivery.reject(FailureReason::Malformed),
     }
 }
 

@@ -95,7 +95,12 @@ impl Exchange {
             let _ = confirmed.send(Err(SendError::Duplicate(id)));
             return;
         }
-        self.with_records(|records| records.begin(message.reference, &message.recipients));
+        if !self.with_records(|records| records.begin(message.reference, &message.recipients)) {
+            // The same, and that answer was confirmed.
+            self.settle(question.delivery, Settlement::Ack);
+            let _ = confirmed.send(Err(SendError::Duplicate(id)));
+            return;
+        }
         self.enqueue(Outgoing {
             message,
             confirmed: Some(confirmed),
@@ -189,8 +194,8 @@ impl Exchange {
         observe::message("expired");
         tracing::warn!(%id, "a message expired without a receipt");
         self.with_records(|records| records.failed(id, FailureReason::Expired));
-        self.asks.remove(&id);
         self.give_up(id, SendError::Expired);
+        self.asks.remove(&id);
     }
 
     /// A server's unsigned word.
@@ -203,7 +208,6 @@ impl Exchange {
     fn give_up(&mut self, id: MessageId, error: SendError) {
         let Some(outgoing) = self.take_outgoing(id) else { return };
         self.with_records(|records| records.forget(id));
-        self.asks.remove(&id);
         for question in outgoing.questions {
             // The program took the question, and its sender learns at least that.
             self.conclude(question, Kind::QUESTION, Verdict::Delivered, Settlement::Ack);
@@ -211,6 +215,8 @@ impl Exchange {
         if let Some(confirmed) = outgoing.confirmed {
             let _ = confirmed.send(Err(error));
         }
+        // After the confirm, which tells an asker why there will be no answer.
+        self.asks.remove(&id);
     }
 
     fn take_outgoing(&mut self, id: MessageId) -> Option<Outgoing> {

@@ -355,9 +355,11 @@ async fn an_ageing_directory_is_a_warning_and_an_expired_one_is_until_the_grace_
         let issued = now().minus(Duration::from_secs(age));
         let directory = network.amend_for(Duration::from_secs(60), issued, |_| {});
         let tax = launch(config(&network, "tax"), &Relay::new(directory)).await;
-        let connected = async { while !tax.agent.is_connected() || tax.agent.directory().is_none() && age < 25 * 3_600 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        } };
+        let connected = async {
+            while !tax.agent.is_connected() || tax.agent.directory().is_none() && age < 25 * 3_600 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
         within("a directory", connected).await;
         let ready = tax.get("/readyz").await;
         let warnings = ready.body["warnings"].as_array().map_or(0, Vec::len);
