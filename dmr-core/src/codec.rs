@@ -72,6 +72,15 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
     bincode::serde::encode_to_vec(value, CONFIG).map_err(|error| EncodeError::Unsupported(error.to_string().into()))
 }
 
+/// Writes the encoding of `value` behind what `bytes` hold, so that a long value with room made for it is copied once.
+///
+/// # Errors
+/// As for [`encode`]; `bytes` then end in a part of the encoding.
+pub fn encode_behind<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), EncodeError> {
+    bincode::serde::encode_into_writer(value, Behind(bytes), CONFIG)
+        .map_err(|error| EncodeError::Unsupported(error.to_string().into()))
+}
+
 /// The value that `bytes` encode; it may borrow from them.
 ///
 /// # Errors
@@ -98,6 +107,16 @@ pub fn decode<'a, T: Deserialize<'a> + Serialize>(bytes: &'a [u8], limit: usize)
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], config: impl Config) -> Result<(T, usize), DecodeError> {
     bincode::serde::borrow_decode_from_slice(bytes, config)
         .map_err(|error| DecodeError::Malformed(error.to_string().into()))
+}
+
+/// A writer that appends.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Writer for Behind<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::error::EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// A writer that accepts only the bytes it expects.
@@ -141,6 +160,15 @@ mod tests {
         for shape in [Shape::Dot, Shape::Line(70_000), Shape::Text("room".into())] {
             assert_eq!(decode::<Shape>(&encode(&shape).unwrap(), 64), Ok(shape));
         }
+    }
+
+    #[test]
+    fn an_encoding_written_behind_something_is_the_same_encoding() {
+        let shape = Shape::Text("room".into());
+        let mut bytes = b"DMR1".to_vec();
+        encode_behind(&mut bytes, &shape).unwrap();
+        assert_eq!(bytes.split_off(4), encode(&shape).unwrap());
+        assert_eq!(bytes, b"DMR1");
     }
 
     #[test]

@@ -46,11 +46,11 @@ pub struct Message {
     pub body: Bytes,
 }
 
-/// Sizes and references only: a message is plaintext and never reaches a log.
+/// Sizes and references only: a message is plaintext and never reaches a log, and its type is sealed like its body.
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Message")
-            .field("content_type", &self.content_type)
+            .field("content_type", &format_args!("[{} bytes]", self.content_type.len()))
             .field("in_reply_to", &self.in_reply_to)
             .field("body", &format_args!("[{} bytes]", self.body.len()))
             .finish_non_exhaustive()
@@ -121,6 +121,27 @@ impl Receipts {
             Ok(receipts)
         } else {
             Err(DecodeError::Invalid("a receipt message holds 1 to 64 receipts"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shows_nothing_of_what_is_sealed_but_its_sizes() {
+        let message = Message {
+            content_type: "text/canary-type".into(),
+            conversation: None,
+            sequence: None,
+            room: None,
+            in_reply_to: None,
+            body: "canary body".into(),
+        };
+        for shown in [format!("{message:?}"), format!("{:#?}", Content::V1(message))] {
+            assert!(shown.contains("[16 bytes]") && shown.contains("[11 bytes]"), "{shown}");
+            assert!(!shown.contains("canary") && !shown.contains("99, 97, 110"), "{shown}");
         }
     }
 }

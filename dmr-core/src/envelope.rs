@@ -10,6 +10,9 @@ use crate::limit;
 /// The four bytes every envelope begins with.
 pub const MAGIC: [u8; 4] = *b"DMR1";
 
+/// Room for a length in front of a part: no part is as long as 2^32.
+const LENGTH: usize = 5;
+
 /// The content key, wrapped to one recipient (HPKE, RFC 9180).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrap {
@@ -61,13 +64,17 @@ impl Envelope {
     /// [`EncodeError::TooLong`] past [`limit::ENVELOPE`]; [`EncodeError::Unsupported`] when the parts do not make a
     /// well-formed envelope.
     pub fn encode(header: &[u8], wraps: &[Wrap], body: &[u8], signature: &[u8; 64]) -> Result<Self, EncodeError> {
+        let parts = wraps.iter().map(|wrap| wrap.enc.len() + wrap.ct.len() + 2 * LENGTH).sum::<usize>();
+        let room = MAGIC.len() + header.len() + parts + body.len() + signature.len() + 4 * LENGTH;
+        let mut bytes = Vec::with_capacity(room);
+        bytes.extend_from_slice(&MAGIC);
         let wraps = wraps.iter().map(|wrap| WireWrap { enc: &wrap.enc, ct: &wrap.ct }).collect();
-        let rest = codec::encode(&Wire { header, wraps, body, signature })?;
-        let bytes = Bytes::from([&MAGIC[..], &rest].concat());
+        codec::encode_behind(&mut bytes, &Wire { header, wraps, body, signature })?;
         if bytes.len() > limit::ENVELOPE {
             return Err(EncodeError::TooLong { len: bytes.len(), limit: limit::ENVELOPE });
         }
-        Self::decode(bytes).map_err(|error| EncodeError::Unsupported(error.to_string().into()))
+        // Decoding makes the parts share these bytes; it copies none of them.
+        Self::decode(bytes.into()).map_err(|error| EncodeError::Unsupported(error.to_string().into()))
     }
 
     /// The envelope that `bytes` are. They are kept and shared, not copied.

@@ -25,12 +25,15 @@ pub(super) enum Beat {
 impl Heartbeat {
     /// A heartbeat that begins now. Each side sends at least every `period`.
     pub(super) fn new(period: Duration, elapsed: Duration) -> Self {
-        Self { period, sent: true, next_check: elapsed + period / 2, silent_at: elapsed + period * 2 }
+        let mut heartbeat = Self { period, sent: true, next_check: elapsed, silent_at: elapsed };
+        heartbeat.next_check = elapsed.saturating_add(period / 2);
+        heartbeat.heard(elapsed);
+        heartbeat
     }
 
     /// Something was received.
     pub(super) fn heard(&mut self, elapsed: Duration) {
-        self.silent_at = elapsed + self.period * 2;
+        self.silent_at = elapsed.saturating_add(self.period.saturating_mul(2));
     }
 
     /// Something was sent.
@@ -46,12 +49,36 @@ impl Heartbeat {
         if elapsed < self.next_check {
             return Beat::Quiet;
         }
-        self.next_check = elapsed + self.period / 2;
+        self.next_check = elapsed.saturating_add(self.period / 2);
         if std::mem::take(&mut self.sent) { Beat::Quiet } else { Beat::Send }
     }
 
     /// When to look again.
     pub(super) fn timeout(&self) -> Duration {
         self.next_check.min(self.silent_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_period_does_not_overflow() {
+        let mut heartbeat = Heartbeat::new(Duration::MAX, Duration::from_secs(5));
+        heartbeat.heard(Duration::from_secs(6));
+        assert_eq!(heartbeat.beat(Duration::from_secs(7)), Beat::Quiet);
+        assert!(heartbeat.timeout() > Duration::from_secs(7));
+    }
+
+    #[test]
+    fn nothing_sent_for_half_a_period_asks_for_a_beat_and_silence_of_two_is_missed() {
+        let second = Duration::from_secs(1);
+        let mut heartbeat = Heartbeat::new(2 * second, Duration::ZERO);
+        assert_eq!(heartbeat.beat(second), Beat::Quiet, "it began with something sent");
+        assert_eq!(heartbeat.beat(2 * second), Beat::Send);
+        heartbeat.sent();
+        assert_eq!(heartbeat.beat(3 * second), Beat::Quiet);
+        assert_eq!(heartbeat.beat(4 * second), Beat::Missed);
     }
 }

@@ -76,9 +76,10 @@ impl AgentSessionConfig {
 /// An envelope to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentPublication {
-    /// Its id.
+    /// The id in its header: servers answer by that. Under any other id the answer belongs to nothing that was
+    /// published, which closes the link.
     pub id: MessageId,
-    /// Its bytes; the same bytes are published again when that is needed.
+    /// Its bytes; the same bytes are published again when that is needed. They are not looked into.
     pub envelope: Bytes,
     /// When it expires.
     pub expires: Timestamp,
@@ -176,7 +177,7 @@ pub enum AgentOutput {
         id: MessageId,
         /// Why.
         reason: RejectReason,
-        /// Do not publish it again before; zero for no hint.
+        /// Do not publish it again before; zero for no hint, at most ten minutes.
         retry_after: Duration,
         /// Each recipient's result when they differ.
         recipients: Vec<RecipientResult>,

@@ -16,6 +16,8 @@ use crate::time::Now;
 
 /// Shortest hold of a message that a server could not take.
 const HOLD: Duration = Duration::from_secs(1);
+/// Longest wait that a server's hint may ask for: no server can hold a message back until it expires.
+const LONGEST_HINT: Duration = Duration::from_secs(600);
 /// Heartbeats that a server may ask for.
 const HEARTBEAT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(600));
 
@@ -54,7 +56,8 @@ impl AgentSession {
                 self.receive_challenge(challenge, signature);
             }
             (AgentState::AwaitingWelcome, ServerFrame::Welcome(welcome)) => self.receive_welcome(&welcome),
-            (_, ServerFrame::Refused { reason }) => self.begin_close(reason),
+            // The reason becomes the code of a close: any other number is none.
+            (_, ServerFrame::Refused { reason }) if (3000..4000).contains(&reason.number()) => self.begin_close(reason),
             _ => self.begin_close(CloseReason::ProtocolViolation),
         }
     }
@@ -112,7 +115,8 @@ impl AgentSession {
         match frame {
             ServerFrame::Confirm { ids } => ids.into_iter().for_each(|id| self.receive_confirm(id)),
             ServerFrame::Reject { id, reason, retry_after_ms, recipients } => {
-                self.receive_reject(id, reason, Duration::from_millis(retry_after_ms.into()), recipients);
+                let retry_after = Duration::from_millis(retry_after_ms.into()).min(LONGEST_HINT);
+                self.receive_reject(id, reason, retry_after, recipients);
             }
             ServerFrame::Deliver { tag, attempt, envelope } => {
                 // The server cannot know of a settle that has not gone out: it gives no credit back yet.
@@ -136,6 +140,7 @@ impl AgentSession {
             ServerFrame::Drain { retry_after_ms } => {
                 let until = self.clock.elapsed.saturating_add(Duration::from_millis(retry_after_ms.into()));
                 self.choice.avoid(self.server, until);
+                self.server_drains = true;
                 self.start_finishing();
             }
             ServerFrame::Heartbeat => {}
@@ -165,6 +170,7 @@ impl AgentSession {
             if !self.outbox.return_unsent(id) {
                 self.begin_close(CloseReason::ProtocolViolation);
             }
+            self.server_drains = true;
             return self.start_finishing();
         }
         let hold_until = self.clock.elapsed.saturating_add(retry_after.max(HOLD));

@@ -78,6 +78,8 @@ pub struct AgentSession {
     backoff: Backoff,
     refusals: usize,
     shutting_down: bool,
+    /// The server of this link takes nothing new.
+    server_drains: bool,
     /// Counts links: names deliveries apart.
     link: u64,
     ready_since: Option<Duration>,
@@ -111,6 +113,7 @@ impl AgentSession {
             backoff: Backoff::new(config.backoff, config.seed),
             refusals: 0,
             shutting_down: false,
+            server_drains: false,
             link: 0,
             ready_since: None,
             close_reason: CloseReason::LinkLost,
@@ -175,6 +178,8 @@ impl AgentSession {
         self.unsettled.clear();
         self.frames.clear();
         self.close = None;
+        self.server_drains = false;
+        self.max_envelope = limit::ENVELOPE;
         self.directory_parts = DirectoryParts::default();
         self.outbox.link_lost();
         let ready_for = self.ready_since.take().map(|since| self.clock.elapsed.saturating_sub(since));
@@ -239,7 +244,7 @@ impl AgentSession {
     }
 
     fn finish(&mut self) {
-        let sends = self.shutting_down && self.outbox.has_queued();
+        let sends = self.shutting_down && !self.server_drains && self.outbox.has_queued();
         let in_flight = self.outbox.unconfirmed() > 0 || sends || !self.unsettled.is_empty() || !self.frames.is_empty();
         if self.state == AgentState::Draining && !in_flight {
             self.begin_close(if self.shutting_down { CloseReason::Shutdown } else { CloseReason::Draining });
@@ -412,7 +417,7 @@ impl AgentSession {
 
     fn may_publish(&self) -> bool {
         let open = self.state == AgentState::Ready || (self.state == AgentState::Draining && self.shutting_down);
-        open && self.outbox.unconfirmed() < self.credit
+        open && !self.server_drains && self.outbox.unconfirmed() < self.credit
     }
 
     /// Whether [`Self::poll_transmit`] may have something.

@@ -182,10 +182,12 @@ impl Outbox {
         }
     }
 
-    /// The link is gone: what had no answer is sent again on the next, in the order of publishing.
+    /// The link is gone: what had no answer, and what its server had put off, is sent again on the next, in the order
+    /// of publishing.
     pub(super) fn link_lost(&mut self) {
         self.sent.clear();
-        self.requeue(|entry| entry.stage == Stage::Sent);
+        self.held.clear();
+        self.requeue(|entry| matches!(entry.stage, Stage::Sent | Stage::Held));
     }
 
     /// The broker's memory changed: what was confirmed is sent again.

@@ -68,7 +68,7 @@ impl Deliveries {
     pub(super) fn park(&mut self, tag: DeliveryTag, after: Duration, elapsed: Duration) -> bool {
         let Some(broker_tag) = self.settle(tag) else { return false };
         let (shortest, longest) = RETRY_DELAY;
-        self.parked.insert((elapsed + after.clamp(shortest, longest), broker_tag));
+        self.parked.insert((elapsed.saturating_add(after.clamp(shortest, longest)), broker_tag));
         true
     }
 

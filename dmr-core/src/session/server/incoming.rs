@@ -78,7 +78,7 @@ impl ServerSession {
             AgentFrame::FetchDirectory { revision } => {
                 let newer = revision < self.config.directory_revision;
                 if newer && now.elapsed >= self.next_fetch && !self.replies.sends_directory() {
-                    self.next_fetch = now.elapsed + FETCH_INTERVAL;
+                    self.next_fetch = now.elapsed.saturating_add(FETCH_INTERVAL);
                     if let Some(login) = &mut self.login {
                         login.directory_revision = revision;
                     }

@@ -76,7 +76,7 @@ impl ServerSession {
             state: ServerState::Greeting,
             challenge: Bytes::new(),
             login: None,
-            login_deadline: now.elapsed + config.login_timeout,
+            login_deadline: now.elapsed.saturating_add(config.login_timeout),
             grace_deadline: None,
             heartbeat: None,
             close_reason: CloseReason::LinkLost,
@@ -198,7 +198,7 @@ impl ServerSession {
         if self.demand() == 0 {
             self.outputs.push_back(ServerOutput::Settle { tag, disposition: Disposed::Requeue });
         } else {
-            let tag = self.deliveries.take(tag, now.elapsed + self.config.settle_timeout);
+            let tag = self.deliveries.take(tag, now.elapsed.saturating_add(self.config.settle_timeout));
             self.replies.deliver(&ServerFrame::Deliver { tag, attempt, envelope });
         }
         self.check_invariants();
@@ -246,7 +246,7 @@ impl ServerSession {
         match self.state {
             ServerState::Ready => {
                 self.state = ServerState::Draining;
-                self.grace_deadline = Some(now.elapsed + self.config.grace);
+                self.grace_deadline = Some(now.elapsed.saturating_add(self.config.grace));
                 let retry_after_ms = u32::try_from(millis(retry_after)).unwrap_or(u32::MAX);
                 self.replies.push(&ServerFrame::Drain { retry_after_ms });
                 self.finish_drain();

@@ -330,6 +330,34 @@ scripts! {
         assert_eq!(pair.told(), ["down too-many-connections"]);
     }
 
+    fn a_refusal_whose_number_is_no_close_reason_is_not_passed_on() {
+        for number in [0, 1_000, 2_999, 4_000, u16::MAX] {
+            let mut pair = unchallenged();
+            let reason = CloseReason::from_number(number);
+            pair.inject_to_agent(ServerFrame::Refused { reason }.encode().unwrap());
+            pair.run();
+            assert_eq!(pair.told(), ["down protocol-violation"], "{number}");
+        }
+    }
+
+    fn the_longest_times_in_a_servers_configuration_do_not_overflow() {
+        let mut pair = Pair::new();
+        pair.advance(seconds(1));
+        let server = &mut pair.server;
+        (server.login_timeout, server.settle_timeout, server.grace) = (Duration::MAX, Duration::MAX, Duration::MAX);
+        pair.cut();
+        pair.advance(seconds(1));
+        pair.hold(Hold::Handle);
+        pair.put(1);
+        pair.run();
+        let now = pair.now;
+        pair.server("drain", |server| server.drain(Duration::MAX, now));
+        pair.advance(seconds(1));
+        assert_eq!(pair.server_state(), ServerState::Draining);
+        pair.release(Hold::Handle);
+        assert_eq!(pair.server_state(), ServerState::Ended);
+    }
+
     fn a_welcome_without_credit_or_with_an_absurd_heartbeat_is_refused() {
         for (credit, heartbeat) in [(0, seconds(20)), (64, Duration::from_millis(99)), (64, seconds(601))] {
             let mut pair = Pair::new();

@@ -208,6 +208,30 @@ scripts! {
         assert_eq!(pair.broker.waiting(tax_authority()), [1]);
     }
 
+    fn no_server_puts_a_message_off_for_longer_than_ten_minutes_or_than_its_link() {
+        let put_off = || {
+            let mut pair = Pair::ready();
+            pair.publish(1).unwrap();
+            pair.run();
+            pair.cut();
+            pair.broker.restart();
+            pair.refusal = refusal(RejectReason::MailboxFull, Duration::from_secs(40 * 86_400));
+            pair.advance(Duration::from_millis(300));
+            assert_eq!(pair.told(), ["confirmed 1", "down link-lost", "ready"]);
+            pair.refusal = None;
+            pair
+        };
+        let mut pair = put_off();
+        pair.advance(Duration::from_secs(599));
+        assert_eq!(pair.told(), [""; 0]);
+        pair.advance(Duration::from_secs(1));
+        assert_eq!(pair.told(), ["confirmed 1"]);
+        let mut pair = put_off();
+        pair.cut();
+        pair.advance(Duration::from_secs(1));
+        assert_eq!(pair.told(), ["down link-lost", "ready", "confirmed 1"]);
+    }
+
     fn one_full_mailbox_of_two_makes_a_result_for_each_recipient() {
         let mut pair = Pair::ready();
         pair.broker.refusals.insert(tax_authority(), RejectReason::MailboxFull);

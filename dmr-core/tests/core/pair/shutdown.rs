@@ -124,6 +124,23 @@ scripts! {
         assert_eq!(pair.told(), ["stopped"]);
     }
 
+    fn a_shutdown_during_a_drain_publishes_nothing_that_would_be_refused() {
+        let mut pair = Pair::ready();
+        pair.hold(Hold::Publish);
+        pair.publish(1).unwrap();
+        pair.run();
+        let now = pair.now;
+        pair.server("drain", |server| server.drain(Duration::ZERO, now));
+        pair.run();
+        pair.publish(2).unwrap();
+        shutdown(&mut pair);
+        pair.run();
+        assert_eq!(pair.from_agent.iter().filter(|name| **name == "publish").count(), 1);
+        assert_eq!(pair.agent.state(), AgentState::Draining);
+        pair.release(Hold::Publish);
+        assert_eq!(pair.told(), ["confirmed 1", "stopped"]);
+    }
+
     fn a_stopped_agent_hears_nothing() {
         let mut pair = Pair::ready();
         shutdown(&mut pair);
