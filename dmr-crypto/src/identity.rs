@@ -23,7 +23,8 @@ pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, RandomError
 
 /// An Ed25519 secret key (RFC 8032). Erased when dropped; shown by its id only.
 pub struct IdentitySecret {
-    key: SigningKey,
+    /// In a place of its own: a secret that moved would leave a copy behind that nobody erases.
+    key: Box<SigningKey>,
     id: KeyId,
 }
 
@@ -38,7 +39,7 @@ impl IdentitySecret {
 
     /// The key of this seed (RFC 8032, section 5.1.5: the private key).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        let key = SigningKey::from_bytes(seed);
+        let key = Box::new(SigningKey::from_bytes(seed));
         let id = key_id(dmr_core::directory::Algorithm::Ed25519, key.verifying_key().as_bytes());
         Self { key, id }
     }

@@ -57,7 +57,7 @@ impl Index {
             index.by_name.insert(participant.name.clone(), position);
             let owner = Owner::Participant(participant.id);
             index.add_identity_keys(owner, &participant.name, &participant.identity_keys, &root_keys, &mut ids)?;
-            index.add_sealing_keys(participant, &mut ids)?;
+            index.add_sealing_keys(participant, &root_keys, &mut ids)?;
         }
         for (position, server) in directory.servers.iter().enumerate() {
             let owner = Owner::Server(position);
@@ -88,13 +88,17 @@ impl Index {
     fn add_sealing_keys(
         &mut self,
         participant: &Participant,
+        root_keys: &HashSet<[u8; 32]>,
         ids: &mut HashSet<KeyId>,
     ) -> Result<(), DirectoryRefused> {
         for entry in &participant.sealing_keys {
             let bad = |error| DirectoryRefused::Key { name: participant.name.clone(), error };
             check_sealing_key(entry.algorithm, &entry.public).map_err(bad)?;
             let id = key_id(entry.algorithm, &entry.public);
-            if !ids.insert(id) {
+            // An X25519 key may have the bytes of an Ed25519 key, and then another id.
+            let is_root_key =
+                entry.public.as_slice().try_into().is_ok_and(|public: &[u8; 32]| root_keys.contains(public));
+            if is_root_key || !ids.insert(id) {
                 return Err(DirectoryRefused::RepeatedKey(id));
             }
             if !self.is_signed(participant, entry) {

@@ -74,7 +74,8 @@ pub struct Fork {
 /// adopted. A bad offer changes nothing but the fork mark: the last good document stays in use.
 ///
 /// A revision must exceed every revision that was seen under a key which the newest root document still names. A
-/// stolen key that signed revision 2⁶³ is therefore harmless once a root document drops it.
+/// stolen key that signed revision 2⁶³ is therefore harmless once a root document drops it. The document that then takes
+/// the place of one with a higher revision must not have been issued before it.
 #[derive(Debug)]
 pub struct DirectoryTrust {
     pin: RootPin,
@@ -179,6 +180,11 @@ impl DirectoryTrust {
         }
         if revision == known {
             return Err(TrustError::Forked { revision });
+        }
+        if revision <= current.revision() && offered.issued() < current.issued() {
+            // The key that signed the one in use was dropped, and its revisions count no more. What was seen under the
+            // other keys may have been forgotten at a restart, but nobody signs in the future: time does not go back.
+            return Err(TrustError::Rollback { known: current.revision(), found: revision });
         }
         let next = current.revision().checked_add(1) == Some(revision);
         let root_is_newer = found_root.version > known_root.version;

@@ -9,13 +9,32 @@ mod keyring;
 mod secret;
 mod server;
 
+use std::fmt;
+use std::ops::Deref;
+
 use dmr_core::json::{self, JsonError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The text of a key file; erased when dropped.
-pub type KeyFileText = Zeroizing<Vec<u8>>;
+/// The text of a key file: secret. Erased when dropped; `Debug` shows its length only.
+///
+/// It is read as bytes, to be written to a file that nobody else can read.
+pub struct KeyFileText(Zeroizing<Vec<u8>>);
+
+impl Deref for KeyFileText {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyFileText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyFileText([{} bytes])", self.0.len())
+    }
+}
 
 /// Longest key file, in bytes.
 const MAX_LEN: usize = 64 << 10;
@@ -87,7 +106,7 @@ fn write<T: Serialize>(file: &T, keys: usize) -> Result<KeyFileText, KeyFileErro
     let mut text = Zeroizing::new(Vec::with_capacity(FILE_ROOM + KEY_ROOM * keys));
     serde_json::to_writer_pretty(&mut *text, file).map_err(|_| KeyFileError::Keys)?;
     text.push(b'\n');
-    Ok(text)
+    Ok(KeyFileText(text))
 }
 
 fn check_version(version: u32) -> Result<(), KeyFileError> {
@@ -109,7 +128,7 @@ mod tests {
     #[test]
     fn a_server_key_file_never_outgrows_the_memory_that_is_erased() {
         let keys = ServerKeys::generate("x".repeat(64).parse().unwrap(), FOR_EVER).unwrap();
-        assert_eq!(keys.to_key_file().unwrap().capacity(), FILE_ROOM + KEY_ROOM);
+        assert_eq!(keys.to_key_file().unwrap().0.capacity(), FILE_ROOM + KEY_ROOM);
     }
 
     #[cfg(feature = "seal")]
@@ -126,7 +145,7 @@ mod tests {
         while keyring.add_identity_key(IdentitySecret::generate().unwrap(), usage, FOR_EVER) {}
         while keyring.add_sealing_key(SealingSecret::generate(Suite::X25519, FOR_EVER).unwrap()) {}
         let text = keyring.to_key_file().unwrap();
-        assert_eq!(text.capacity(), FILE_ROOM + KEY_ROOM * 2 * Keyring::MAX_KEYS);
+        assert_eq!(text.0.capacity(), FILE_ROOM + KEY_ROOM * 2 * Keyring::MAX_KEYS);
         assert!(text.len() <= MAX_LEN);
         assert_eq!(Keyring::from_key_file(&text).unwrap().card(), keyring.card());
         assert_eq!(keyring.erase_expired(Timestamp(0), Duration::ZERO), 0);

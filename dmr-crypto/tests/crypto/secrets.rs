@@ -1,9 +1,9 @@
 //! Secrets do not show: `Debug` of every type that bears one prints ids only, and no error quotes a key file.
 
 use dmr_core::header::Suite;
-use dmr_crypto::{IdentitySecret, KeyFileError, Keyring, SealingSecret, ServerKeys, authority};
+use dmr_crypto::{IdentitySecret, KeyFileError, Keyring, SealingSecret, ServerKeys, authority, open};
 
-use crate::world::{NOW, VALID_FOR, VALIDITY, authority_key, key_file, keyring, name, seed};
+use crate::world::{NOW, VALID_FOR, VALIDITY, World, authority_key, content, key_file, keyring, name, sealed, seed};
 
 /// Every form in which 32 bytes could be shown.
 fn forms(secret: &[u8; 32]) -> Vec<String> {
@@ -86,6 +86,45 @@ fn server_keys_and_authority_keys_show_ids_only() {
     let text = String::from_utf8(founding.root_key.to_key_file().unwrap().to_vec()).unwrap();
     let seed_text = text.split('"').find(|part| part.len() == 43).unwrap();
     assert!(!format!("{founding:?}").contains(seed_text));
+}
+
+#[test]
+fn the_text_of_a_key_file_shows_its_length_only() {
+    let texts = [
+        keyring("tax", Suite::XWing).to_key_file().unwrap(),
+        ServerKeys::generate(name("relay"), VALIDITY).unwrap().to_key_file().unwrap(),
+        authority_key("root").to_key_file().unwrap(),
+    ];
+    for text in texts {
+        for shown in [format!("{text:?}"), format!("{text:#?}")] {
+            assert_eq!(shown, format!("KeyFileText([{} bytes])", text.len()));
+        }
+    }
+}
+
+#[test]
+fn a_rotation_shows_ids_only() {
+    let (root, directory) = (authority_key("root"), authority_key("directory"));
+    let rotation =
+        authority::Rotation { signers: &[&root], root_keys: &[&root], threshold: 1, directory_keys: &[&directory] };
+    let shown = format!("{rotation:?}");
+    assert!(shown.contains(&root.id().to_string()) && shown.contains(&directory.id().to_string()));
+    assert_redacted(&shown, &seed("root key"));
+    assert_redacted(&shown, &seed("directory key"));
+}
+
+#[test]
+fn what_is_sealed_and_opened_shows_nothing_of_the_content() {
+    let world = World::of(&["tax", "police"], Suite::X25519);
+    let (tax, police) = (keyring("tax", Suite::X25519), keyring("police", Suite::X25519));
+    let canary = "canary: is the passport ready?";
+    let sealed = sealed(&world, &tax, &["police"], canary);
+    let opened = open(&police, &world.directory, &sealed.envelope, NOW).unwrap();
+    let list: Vec<String> = canary.bytes().take(8).map(|byte| byte.to_string()).collect();
+    for shown in [format!("{sealed:?}"), format!("{opened:?}"), format!("{:#?}", opened.content)] {
+        assert!(!shown.contains("canary") && !shown.contains(&list.join(", ")), "{shown}");
+    }
+    assert_eq!(opened.content, content(canary), "the content itself does hold it");
 }
 
 #[test]

@@ -21,8 +21,9 @@ pub struct AgentSessionConfig {
     pub instance: InstanceId,
     /// For each server, in order, the name its challenge must bear; `None`: any.
     pub server_names: Vec<Option<Name>>,
-    /// Deliveries that may be unsettled at once; `None`: the agent only sends. Default 64. Too small leaves the link
-    /// idle between settles, too large holds messages that a replica could handle.
+    /// Deliveries that may be unsettled at once, 1 to 1,024; `None`: the agent only sends. Default 64. Zero is refused by
+    /// servers, more is cut. Too small leaves the link idle between settles, too large holds messages that a replica
+    /// could handle.
     pub prefetch: Option<u16>,
     /// Messages kept until their receipt. Default 10,000.
     pub outbox_messages: usize,

@@ -95,8 +95,8 @@ impl AgentSession {
         if self.store.replace(welcome.store).is_some_and(|store| store != welcome.store) {
             self.outbox.store_changed();
         }
-        if let Some(prefetch) = self.config.prefetch {
-            self.frames.push_back(AgentFrame::Subscribe { prefetch });
+        if self.accepts_deliveries {
+            self.subscribe();
         }
         if self.wants_directory {
             self.request_directory();

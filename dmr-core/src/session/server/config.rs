@@ -28,13 +28,13 @@ pub struct ServerSessionConfig {
     pub binds_channel: bool,
     /// Revision of the directory in use.
     pub directory_revision: u64,
-    /// Publishes an agent may have unconfirmed. Default 64. Too small starves fast agents, too large costs memory:
-    /// an envelope each.
+    /// Publishes an agent may have unconfirmed, at least 1. Default 64. Too small starves fast agents, too large costs
+    /// memory: an envelope each.
     pub credit: u16,
     /// Largest prefetch granted; more is cut to it. Default 1,024.
     pub max_prefetch: u16,
-    /// Each side sends at least this often; silence for twice as long closes the link. Default 20 s, below the 60 s
-    /// at which proxies give up.
+    /// Each side sends at least this often, 100 ms to 10 min: agents leave a server that asks for anything else. Silence
+    /// for twice as long closes the link. Default 20 s, below the 60 s at which proxies give up.
     pub heartbeat: Duration,
     /// Time for the whole login. Default 10 s.
     pub login_timeout: Duration,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dmr_core::directory::{Algorithm, Directory, DirectoryError, IdentityKey, KeyUse, SealingKey, Server, Validity};
-use dmr_crypto::{DirectoryRefused, KeyError};
+use dmr_crypto::{DirectoryRefused, KeyError, key_id};
 
 use super::{peopled, refusal, verify};
 use crate::documents::{bundle_of, kid, secret};
@@ -87,6 +87,11 @@ fn repeated_ids_names_and_keys_refuse_the_whole_directory() {
         });
     });
     assert_eq!(authority, DirectoryRefused::RepeatedKey(kid("directory key")));
+    // A key of the root whose bytes pass for an X25519 key as well.
+    let fitting = ["root key", "directory key"].map(|label| secret(label).verifying_key().to_bytes());
+    let root = *fitting.iter().find(|public| public[31] < 0x80).unwrap();
+    let sealing = with_json(|directory| directory.participants[0].sealing_keys[0].public = root.to_vec());
+    assert_eq!(sealing, DirectoryRefused::RepeatedKey(key_id(Algorithm::X25519, &root)));
     let key = kid("x");
     let revoked = with_json(|directory| {
         directory.revoked = vec![dmr_core::directory::RevokedKey { key, since: NOW }; 2];

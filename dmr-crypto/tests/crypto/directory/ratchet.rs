@@ -185,8 +185,13 @@ fn a_header_that_speaks_of_another_directory_raises_the_alarm_without_stopping_a
 
 /// A directory of this revision by this key, under root version 1 or 2.
 fn signed(revision: u64, signer: &str, root: u64) -> String {
+    signed_at(revision, signer, root, NOW)
+}
+
+/// The same, issued at another time.
+fn signed_at(revision: u64, signer: &str, root: u64, issued: Timestamp) -> String {
     let mut directory = first_directory();
-    directory.revision = revision;
+    (directory.revision, directory.issued) = (revision, issued);
     let roots = match root {
         1 => {
             Root { directory_keys: vec!["directory key", "directory key 2"], ..Root::first() }.signed_by(&["root key"])
@@ -221,6 +226,25 @@ fn the_remaining_key_cannot_roll_back_behind_its_own_revisions() {
     trust.offer(signed(1 << 63, "directory key", 1).as_bytes(), NOW).unwrap();
     let rollback = trust.offer(signed(4, "directory key 2", 2).as_bytes(), NOW).unwrap_err();
     assert_eq!(rollback, TrustError::Rollback { known: 5, found: 4 });
+}
+
+#[test]
+fn a_dropped_key_opens_no_way_back_in_time_even_after_a_restart() {
+    let mut trust = DirectoryTrust::new(pin(&["root key"], 1));
+    trust.offer(signed(5, "directory key 2", 1).as_bytes(), NOW).unwrap();
+    let later = NOW.plus(Duration::from_secs(60));
+    let huge = signed_at(1 << 63, "directory key", 1, later);
+    trust.offer(huge.as_bytes(), later).unwrap();
+    // What is kept over a restart is the directory in use; that the other key signed revision 5 is forgotten.
+    let mut restarted = DirectoryTrust::new(pin(&["root key"], 1));
+    restarted.restore(huge.as_bytes(), later).unwrap();
+    let (known, later) = (1 << 63, later.plus(Duration::from_secs(60)));
+    for old in [4, 5, 6] {
+        let error = restarted.offer(signed(old, "directory key 2", 2).as_bytes(), later).unwrap_err();
+        assert_eq!(error, TrustError::Rollback { known, found: old });
+    }
+    assert!(restarted.offer(signed_at(6, "directory key 2", 2, later).as_bytes(), later).is_ok());
+    assert_eq!(restarted.current().unwrap().revision(), 6);
 }
 
 #[test]

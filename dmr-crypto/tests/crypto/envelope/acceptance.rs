@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use dmr_core::content::Reference;
 use dmr_core::envelope::Envelope;
 use dmr_core::header::{Kind, Suite};
 use dmr_core::id::Digest;
 use dmr_core::reason::{FailureReason, RejectReason};
+use dmr_core::replay::{Admission, ReplayGuard};
 use dmr_core::time::Timestamp;
 use dmr_crypto::{
     OpenError, SealError, SealRequest, StandingError, VerifyError, authority, check_recipients, open, seal,
@@ -24,6 +26,29 @@ fn a_replay_has_the_digest_of_the_first() {
     let again = Envelope::decode(sealed.envelope.bytes().clone()).unwrap();
     let second = open(&police(), &world.directory, &again, NOW.plus(HOUR)).unwrap();
     assert_eq!((first.sender, first.id, first.digest), (second.sender, second.id, second.digest));
+}
+
+#[test]
+fn a_replay_is_not_processed_again_and_another_envelope_under_its_id_is_rejected() {
+    let world = world();
+    let mut guard = ReplayGuard::new(8);
+    let mut arrive = |envelope: &Envelope| {
+        let opened = open(&police(), &world.directory, envelope, NOW).unwrap();
+        let reference = Reference { id: opened.id, digest: opened.digest };
+        let admission = guard.admit(opened.sender, reference, opened.expires, HOUR, NOW);
+        if admission == Admission::Process {
+            guard.finish(opened.sender, reference, "delivered");
+        }
+        admission
+    };
+    let first = sealed(&world, &tax(), &["police"], "a question").envelope;
+    assert_eq!(arrive(&first), Admission::Process);
+    assert_eq!(arrive(&first), Admission::Done("delivered"));
+    let other = sealed(&world, &tax(), &["police"], "a question").envelope;
+    assert_eq!(other.header().id, first.header().id);
+    assert_eq!(arrive(&other), Admission::Conflict);
+    let others = Parts::of(&first).signed_by(&signing_key("press")).envelope();
+    assert!(open(&police(), &world.directory, &others, NOW).is_err(), "nobody else fills the guard");
 }
 
 #[test]

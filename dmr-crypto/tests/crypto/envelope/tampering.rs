@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dmr_core::envelope::Envelope;
-use dmr_core::header::{Kind, Recipient, Recipients, Suite};
+use dmr_core::header::{Header, Kind, Recipient, Recipients, Suite};
 use dmr_core::id::{Digest, KeyCommitment, KeyId};
 use dmr_core::reason::RejectReason;
 use dmr_crypto::{OpenError, VerifyError, open, verify_envelope};
@@ -116,12 +116,63 @@ fn a_recipient_cannot_pass_the_envelope_on_as_if_it_was_meant_for_a_third_party(
 }
 
 #[test]
+fn a_wrap_dropped_or_added_together_with_its_recipient_is_rejected() {
+    let world = world();
+    let both = Parts::of(&sealed(&world, &tax(), &["police", "press"], "a question").envelope);
+    let one = Parts::of(&sealed(&world, &tax(), &["police"], "a question").envelope);
+    let position = Header::decode(&both.header).unwrap().recipients.position(id("press")).unwrap();
+    let press = Header::decode(&both.header).unwrap().recipients.as_slice()[position];
+
+    let mut dropped = both.clone().with_header(|header| {
+        let rest = header.recipients.as_slice().iter().copied().filter(|recipient| *recipient != press);
+        header.recipients = Recipients::new(rest.collect()).unwrap();
+    });
+    dropped.wraps.remove(position);
+    let mut added = one.with_header(|header| {
+        let all = header.recipients.as_slice().iter().copied().chain([press]);
+        header.recipients = Recipients::new(all.collect()).unwrap();
+    });
+    added.wraps.insert(position, both.wraps[position].clone());
+    for (what, changed) in [("dropped", dropped), ("added", added)] {
+        assert_eq!(open_as(&world, &police(), &changed.envelope()), refused(VerifyError::BadSignature), "{what}");
+        // Not even the sender can change who reads it without sealing again.
+        let signed = changed.signed_by(&signing_key("tax")).envelope();
+        assert_eq!(open_as(&world, &police(), &signed), Err(OpenError::Undecryptable), "{what}");
+    }
+}
+
+#[test]
+fn a_recipient_who_seals_it_again_to_a_third_party_cannot_keep_its_authors_name() {
+    // The police opened it, so it has the content key, and makes everything anew for the press but the signature.
+    let world = world();
+    let content = content("a question").encode().unwrap();
+    let to_police = Draft::new(&world.directory, Suite::XWing, "tax", &["police"], &content);
+    let to_press = Draft::new(&world.directory, Suite::XWing, "tax", &["press"], &content);
+    let press = keyring("press", Suite::XWing);
+    assert_eq!(open_as(&world, &press, &to_press.envelope()), Ok("a question".into()), "if tax had signed it");
+
+    let signature = to_police.seal().parts.signature;
+    let old_signature = Parts { signature, ..to_press.seal().parts };
+    let own_signature = to_press.seal().parts.signed_by(&signing_key("police"));
+    for resealed in [old_signature, own_signature] {
+        assert_eq!(open_as(&world, &press, &resealed.envelope()), refused(VerifyError::BadSignature));
+    }
+    let mut as_police = Draft::new(&world.directory, Suite::XWing, "police", &["press"], &content);
+    as_police.content_key = to_police.content_key;
+    as_police.header.key_commitment = to_police.header.key_commitment;
+    let opened = open(&press, &world.directory, &as_police.envelope(), NOW).unwrap();
+    assert_eq!(opened.sender, id("police"), "it is a message of the police's own");
+}
+
+#[test]
 fn every_header_field_is_covered_by_the_signature() {
     let world = world();
     let parts = Parts::of(&sealed(&world, &tax(), &["police", "press"], "a question").envelope);
     let press = parts.clone().envelope().header().recipients.as_slice()[1];
-    type Change = Box<dyn Fn(&mut dmr_core::header::Header)>;
+    let police_key = police().signing_key(&world.directory, NOW).unwrap().id();
+    type Change = Box<dyn Fn(&mut Header)>;
     let changes: Vec<(&str, Change)> = vec![
+        ("sender and its key", Box::new(move |header| (header.sender, header.sender_key) = (id("police"), police_key))),
         ("id", Box::new(|header| header.id = message_id(2))),
         ("kind", Box::new(|header| header.kind = Kind::EVENT)),
         ("created", Box::new(|header| header.created = NOW.minus(Duration::from_secs(1)))),
@@ -162,6 +213,7 @@ fn no_header_field_can_be_changed_by_the_sender_without_sealing_again() {
 fn a_suite_cannot_be_exchanged_for_another() {
     let world = world();
     let parts = Parts::of(&sealed(&world, &tax(), &["police"], "a question").envelope);
+    // The lengths of its wraps give it away, whoever signs.
     let header = parts.clone().with_header(|header| header.suite = Suite::X25519).header;
     assert!(Envelope::encode(&header, &parts.wraps, &parts.body, &parts.signature).is_err());
 }
@@ -172,7 +224,7 @@ fn all_who_open_an_envelope_open_the_same_text() {
     let world = world();
     let parts = Parts::of(&sealed(&world, &tax(), &["police", "press"], "a question").envelope);
     let header_hash = reference::sha256(&parts.header);
-    let recipients = dmr_core::header::Header::decode(&parts.header).unwrap().recipients;
+    let recipients = Header::decode(&parts.header).unwrap().recipients;
     let position = recipients.position(id("press")).unwrap();
     let key = recipients.as_slice()[position].key;
     let participant = world.directory.participant(id("press")).unwrap();
