@@ -49,7 +49,7 @@ pub enum AgentFrame {
     },
     /// Asks for the directory if the server's revision is newer.
     FetchDirectory {
-        /// The revision the agent has; 0 for none.
+        /// The revision the agent has; 0 for none, and when the server's is lower than the agent's.
         revision: u64,
     },
     /// Says that the agent is alive.

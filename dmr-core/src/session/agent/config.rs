@@ -25,6 +25,10 @@ pub struct AgentSessionConfig {
     /// servers, more is cut. Too small leaves the link idle between settles, too large holds messages that a replica
     /// could handle.
     pub prefetch: Option<u16>,
+    /// Whether to subscribe with the first login. Default `true`. `false`: only after
+    /// [`AgentSession::accept_deliveries`](super::AgentSession::accept_deliveries), for an agent that has no directory yet and
+    /// would keep from its replicas what it cannot open.
+    pub subscribes_at_once: bool,
     /// Messages kept until their receipt. Default 10,000.
     pub outbox_messages: usize,
     /// Bytes of envelopes kept until their receipt. Default 64 MiB.
@@ -61,6 +65,7 @@ impl AgentSessionConfig {
             instance,
             server_names,
             prefetch: Some(64),
+            subscribes_at_once: true,
             outbox_messages: 10_000,
             outbox_bytes: 64 << 20,
             connect_timeout: Duration::from_secs(15),

@@ -76,6 +76,7 @@ impl AgentSession {
             self.begin_close(CloseReason::UnsupportedVersion);
         } else {
             self.state = AgentState::Signing;
+            self.server_revision = challenge.directory_revision;
             self.outputs.push_back(AgentOutput::Sign { challenge, challenge_bytes: bytes, signature });
         }
     }
@@ -98,6 +99,7 @@ impl AgentSession {
         if self.accepts_deliveries {
             self.subscribe();
         }
+        self.wants_directory |= self.is_ahead();
         if self.wants_directory {
             self.request_directory();
         }
@@ -131,7 +133,10 @@ impl AgentSession {
             }
             ServerFrame::Directory { revision, total, offset, part } => {
                 match self.directory_parts.add(revision, total, offset, &part) {
-                    Ok(Some(document)) => self.outputs.push_back(AgentOutput::Directory { document }),
+                    Ok(Some(document)) => {
+                        self.server_revision = revision;
+                        self.outputs.push_back(AgentOutput::Directory { document });
+                    }
                     Ok(None) => {}
                     Err(_) => self.begin_close(CloseReason::ProtocolViolation),
                 }

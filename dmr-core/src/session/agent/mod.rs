@@ -78,6 +78,7 @@ pub struct AgentSession {
     backoff: Backoff,
     refusals: usize,
     shutting_down: bool,
+    accepts_deliveries: bool,
     /// The server of this link takes nothing new.
     server_drains: bool,
     /// Counts links: names deliveries apart.
@@ -91,6 +92,8 @@ pub struct AgentSession {
     outbox: Outbox,
     unsettled: BTreeSet<DeliveryTag>,
     directory_revision: u64,
+    /// What the server of this link says it has.
+    server_revision: u64,
     directory_parts: DirectoryParts,
     next_fetch: Duration,
     wants_directory: bool,
@@ -113,6 +116,7 @@ impl AgentSession {
             backoff: Backoff::new(config.backoff, config.seed),
             refusals: 0,
             shutting_down: false,
+            accepts_deliveries: config.subscribes_at_once,
             server_drains: false,
             link: 0,
             ready_since: None,
@@ -124,6 +128,7 @@ impl AgentSession {
             outbox: Outbox::new(config.outbox_messages, config.outbox_bytes),
             unsettled: BTreeSet::new(),
             directory_revision: 0,
+            server_revision: 0,
             directory_parts: DirectoryParts::default(),
             next_fetch: now.elapsed,
             wants_directory: false,
@@ -301,13 +306,36 @@ impl AgentSession {
         if self.state == AgentState::Ready && self.clock.elapsed >= self.next_fetch {
             self.wants_directory = false;
             self.next_fetch = self.clock.elapsed.saturating_add(FETCH_INTERVAL);
-            self.frames.push_back(AgentFrame::FetchDirectory { revision: self.directory_revision });
+            let revision = if self.is_ahead() { 0 } else { self.directory_revision };
+            self.frames.push_back(AgentFrame::FetchDirectory { revision });
         }
+    }
+
+    /// Whether the server has a lower revision: it is behind; or a newer root document dropped a key that signed a high
+    /// one, and a directory of a lower revision is in force. Only who verifies it can tell, so it is asked for.
+    fn is_ahead(&self) -> bool {
+        self.server_revision < self.directory_revision
     }
 
     /// The directory in use has this revision.
     pub fn directory_changed(&mut self, revision: u64) {
         self.directory_revision = revision;
+    }
+
+    /// From now on deliveries can be handled: subscribes, on this link if it is ready and on those to come. For a session
+    /// whose [`AgentSessionConfig::subscribes_at_once`] is off; for others nothing changes.
+    pub fn accept_deliveries(&mut self) {
+        let before = std::mem::replace(&mut self.accepts_deliveries, true);
+        if !before && self.state == AgentState::Ready {
+            self.subscribe();
+        }
+        self.check_invariants();
+    }
+
+    fn subscribe(&mut self) {
+        if let Some(prefetch) = self.config.prefetch {
+            self.frames.push_back(AgentFrame::Subscribe { prefetch });
+        }
     }
 
     /// Closes the link for `reason` and opens another.

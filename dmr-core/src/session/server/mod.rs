@@ -217,12 +217,14 @@ impl ServerSession {
         }
     }
 
-    /// The directory in use. Sent when the agent's is older.
+    /// The directory in use. Sent when the agent's is older, and when the revision in use went back: only under a newer
+    /// root document it does, and no agent has it then.
     pub fn directory_changed(&mut self, revision: u64, document: Bytes) {
+        let went_back = revision < self.config.directory_revision;
         self.config.directory_revision = revision;
         let Some(login) = &mut self.login else { return };
-        let older = login.directory_revision < revision;
-        if older && matches!(self.state, ServerState::Ready | ServerState::Draining) {
+        let is_wanted = went_back || login.directory_revision < revision;
+        if is_wanted && matches!(self.state, ServerState::Ready | ServerState::Draining) {
             login.directory_revision = revision;
             self.replies.send_directory(revision, document);
         }

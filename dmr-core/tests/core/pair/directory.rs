@@ -60,9 +60,41 @@ scripts! {
         change(&mut pair, 7, 100);
         pair.run();
         change(&mut pair, 7, 100);
-        change(&mut pair, 6, 100);
         pair.run();
         assert_eq!(pair.told(), ["directory of 100"]);
+    }
+
+    fn a_directory_that_takes_the_place_of_a_higher_revision_reaches_live_links() {
+        // A stolen key signed the highest revision there is; a newer root document drops the key.
+        let mut pair = Pair::new();
+        pair.directory = (u64::MAX, document(10));
+        pair.agent_revision = u64::MAX;
+        pair.agent("directory", |agent| agent.directory_changed(u64::MAX));
+        pair.run();
+        change(&mut pair, 12, 100);
+        pair.run();
+        assert_eq!(pair.told(), ["ready", "directory of 100"]);
+        pair.agent("directory", |agent| agent.directory_changed(12));
+        change(&mut pair, 12, 100);
+        change(&mut pair, 13, 101);
+        pair.run();
+        assert_eq!(pair.told(), ["directory of 101"]);
+    }
+
+    fn an_agent_ahead_of_its_server_asks_for_what_the_server_has() {
+        let mut pair = Pair::new();
+        pair.directory = (12, document(50));
+        pair.agent_revision = u64::MAX;
+        pair.agent("directory", |agent| agent.directory_changed(u64::MAX));
+        pair.run();
+        assert_eq!(pair.told(), ["ready", "directory of 50"]);
+        assert_eq!(fetches(&pair), 1);
+        pair.agent("directory", |agent| agent.directory_changed(12));
+        pair.cut();
+        pair.agent_revision = 12;
+        pair.advance(seconds(20));
+        assert_eq!(pair.told(), ["down link-lost", "ready"]);
+        assert_eq!(fetches(&pair), 1);
     }
 
     fn a_newer_directory_takes_the_place_of_one_that_is_half_sent() {
