@@ -102,7 +102,8 @@ impl Agent {
 
         observe::describe();
         let (directory_in, directory) = directory_keeper::channel(&store);
-        let sealer = Sealer::new(Arc::new(config.keyring), directory.clone(), config.clock.clone());
+        let sealer = Sealer::new(config.keyring, directory.clone(), config.clock.clone());
+        sealer.erase_expired_keys();
         let (documents, documents_out) = mpsc::channel(directory_keeper::WAITING);
         let (commands, commands_out) = mpsc::channel(COMMANDS);
         let in_hand = 2 * usize::from(config.prefetch.unwrap_or(1)).max(1);
@@ -128,7 +129,7 @@ impl Agent {
 
     /// Who this agent is.
     pub fn participant(&self) -> ParticipantId {
-        self.inner.sealer.keyring().participant()
+        self.inner.sealer.participant()
     }
 
     /// Waits until the agent is logged in and can seal. It may wait for ever: give it a deadline.

@@ -115,6 +115,7 @@ impl DirectoryKeeper {
                     None => return,
                 },
                 _ = look.tick() => {
+                    sealer.erase_expired_keys();
                     alarms.look(&sealer);
                     continue;
                 }

@@ -135,6 +135,8 @@ pub struct IncomingMessage {
     pub expires: Timestamp,
     /// What was sealed.
     pub content: Message,
+    /// 1 for the server's first attempt to deliver it; more after lost links and retries. A hint.
+    pub attempt: u32,
     /// For an answer: whether it answers a message of this process. `false`: the question was a replica's, or asked
     /// before a restart; who asked it then cannot be checked here.
     pub solicited: bool,

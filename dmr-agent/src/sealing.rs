@@ -1,6 +1,6 @@
 //! Sealing for this participant, under the directory in use. It runs in the task of whoever sends.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,22 +29,36 @@ pub(crate) struct SealedMessage {
 /// The keyring, the directory in use and the clock. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealer {
-    keyring: Arc<Keyring>,
+    keyring: Arc<RwLock<Keyring>>,
+    participant: ParticipantId,
     directory: watch::Receiver<Option<VerifiedDirectory>>,
     clock: Clock,
 }
 
 impl Sealer {
-    pub(crate) fn new(
-        keyring: Arc<Keyring>,
-        directory: watch::Receiver<Option<VerifiedDirectory>>,
-        clock: Clock,
-    ) -> Self {
-        Self { keyring, directory, clock }
+    pub(crate) fn new(keyring: Keyring, directory: watch::Receiver<Option<VerifiedDirectory>>, clock: Clock) -> Self {
+        Self { participant: keyring.participant(), keyring: Arc::new(RwLock::new(keyring)), directory, clock }
     }
 
-    pub(crate) fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// Whose keys they are.
+    pub(crate) fn participant(&self) -> ParticipantId {
+        self.participant
+    }
+
+    /// The keys, for as long as the guard lives: never across an await.
+    pub(crate) fn keyring(&self) -> RwLockReadGuard<'_, Keyring> {
+        // Nothing that panics runs while the keys are changed.
+        self.keyring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Erases sealing secrets that nothing in flight needs any more: forward secrecy, by generation of keys.
+    pub(crate) fn erase_expired_keys(&self) {
+        let max_ttl = self.directory().map_or(limit::MAX_TTL, |directory| directory.directory().max_ttl);
+        let mut keyring = self.keyring.write().unwrap_or_else(PoisonError::into_inner);
+        let erased = keyring.erase_expired(self.clock.wall(), max_ttl.max(limit::MAX_TTL));
+        if erased > 0 {
+            tracing::info!(erased, "erased sealing keys that have ended; the key file still has them");
+        }
     }
 
     pub(crate) fn directory(&self) -> Option<VerifiedDirectory> {
@@ -68,7 +82,7 @@ impl Sealer {
             Some(Unsealable::Forked)
         } else if !directory.freshness(now).allows_sealing() {
             Some(Unsealable::Expired)
-        } else if self.keyring.standing(&directory, now).is_err() {
+        } else if self.keyring().standing(&directory, now).is_err() {
             Some(Unsealable::OwnEntry)
         } else {
             None
@@ -83,7 +97,7 @@ impl Sealer {
 
     /// Seals the answer to `question`, under the id that is derived from it.
     pub(crate) fn seal_answer(&self, question: &IncomingMessage, content: Message) -> Result<SealedMessage, SendError> {
-        let id = dmr_crypto::answer_id(question.reference.id, self.keyring.participant());
+        let id = dmr_crypto::answer_id(question.reference.id, self.participant);
         self.seal_content(id, Kind::ANSWER, vec![question.sender], content, None)
     }
 
@@ -105,7 +119,7 @@ impl Sealer {
         let expires = created.plus(expires_in.unwrap_or(directory.directory().max_ttl));
         let content = Content::V1(content);
         let request = SealRequest { id, kind, recipients: &recipients, created, expires, content: &content };
-        let sealed = dmr_crypto::seal(&self.keyring, &directory, request).map_err(send_error)?;
+        let sealed = dmr_crypto::seal(&self.keyring(), &directory, request).map_err(send_error)?;
         let reference = Reference { id, digest: sealed.digest };
         Ok(SealedMessage { reference, recipients, expires, envelope: sealed.envelope.bytes().clone() })
     }

@@ -45,7 +45,8 @@ impl Exchange {
         let parked = Parked { delivery, attempt, envelope: envelope.bytes().clone() };
         let Some(directory) = self.sealer.directory() else { return self.await_directory(parked) };
         let wall = self.sealer.clock().wall();
-        let opened = match dmr_crypto::open(self.sealer.keyring(), &directory, &envelope, wall) {
+        let opened = dmr_crypto::open(&self.sealer.keyring(), &directory, &envelope, wall);
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => return self.not_opened(parked, &envelope, &error),
         };
@@ -72,6 +73,7 @@ impl Exchange {
                     created: header.created,
                     expires: header.expires,
                     content,
+                    attempt,
                     solicited: false,
                 };
                 self.route(taken, message);
@@ -103,7 +105,7 @@ impl Exchange {
         }
         let reason = error.failure_reason();
         observe::refused(reason);
-        if error.sender_is_known() && header.recipients.contains(self.sealer.keyring().participant()) {
+        if error.sender_is_known() && header.recipients.contains(self.sealer.participant()) {
             let reference = Reference { id: header.id, digest: dmr_crypto::digest_of(envelope) };
             self.refuse(Taken { delivery, sender: header.sender, envelope: reference }, header.kind, reason);
         } else {

@@ -5,7 +5,7 @@ use dmr_core::frame::{AuthFields, Challenge, ChannelBinding, VERSION};
 use dmr_core::id::Nonce;
 use dmr_core::reason::CloseReason;
 use dmr_core::time::Timestamp;
-use dmr_crypto::{IdentitySecret, VerifiedDirectory};
+use dmr_crypto::{IdentitySecret, Keyring, VerifiedDirectory};
 
 use super::Exchange;
 
@@ -28,11 +28,11 @@ impl Exchange {
         if let Some(directory) = &directory {
             prove_server(bytes, signature, directory, wall)?;
         }
-        let Some(key) = self.login_key(directory.as_ref(), wall) else {
+        let keyring = self.sealer.keyring();
+        let Some(key) = self.login_key(&keyring, directory.as_ref(), wall) else {
             tracing::error!("the keyring has no login key");
             return Err(CloseReason::LoginRefused);
         };
-        let keyring = self.sealer.keyring();
         let mut nonce = [0; Nonce::LEN];
         getrandom::fill(&mut nonce).map_err(|_| CloseReason::Unavailable)?;
         let fields = AuthFields {
@@ -52,8 +52,12 @@ impl Exchange {
 
     /// The key that the directory here lists. After refusals the others in turn: the server may have a newer directory,
     /// which it sends only after a login.
-    fn login_key(&self, directory: Option<&VerifiedDirectory>, wall: Timestamp) -> Option<&IdentitySecret> {
-        let keyring = self.sealer.keyring();
+    fn login_key<'a>(
+        &self,
+        keyring: &'a Keyring,
+        directory: Option<&VerifiedDirectory>,
+        wall: Timestamp,
+    ) -> Option<&'a IdentitySecret> {
         let listed = directory.and_then(|directory| keyring.login_key(directory, wall).ok());
         let others = keyring.login_keys(wall).into_iter();
         let others = others.filter(|key| listed.is_none_or(|listed| listed.id() != key.id()));

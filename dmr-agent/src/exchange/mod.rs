@@ -122,7 +122,7 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     pub(crate) fn new(
-        session: AgentSessionConfig,
+        mut session: AgentSessionConfig,
         sealer: Sealer,
         limits: Limits,
         (receipts, allow_unbound): (bool, bool),
@@ -131,6 +131,8 @@ impl Exchange {
     ) -> Self {
         let now = sealer.clock().now();
         let instance = session.instance;
+        // Without a directory nothing can be opened, and a replica that has one could.
+        session.subscribes_at_once = sealer.directory().is_some();
         let mut session = AgentSession::new(session, now);
         if let Some(directory) = sealer.directory() {
             session.directory_changed(directory.revision());
@@ -199,6 +201,7 @@ impl Exchange {
     pub(crate) fn directory_changed(&mut self) {
         let Some(directory) = self.sealer.directory() else { return };
         self.session.directory_changed(directory.revision());
+        self.session.accept_deliveries();
         self.check_server_again(&directory);
         self.open_parked();
     }

@@ -33,6 +33,25 @@ async fn an_answer_that_reaches_another_replica_is_a_timeout_and_never_a_loss() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_has_no_directory_takes_nothing_from_the_mailbox() {
+    let network = Network::of(&["tax", "police"]);
+    let relay = Relay::new(network.directory());
+    let other_root = Network::of(&["police"]);
+    let mut config = network.config("police");
+    config.pin = other_root.pin;
+    let blind = dmr_agent::Agent::connect_with(config, relay.dialer(), vec![None]).await.unwrap();
+    until_true("logged in", || blind.is_connected()).await;
+    let tax = network.agent("tax", &relay).await;
+    let sent = tax.send(question(network.id("police"), "who sees this?")).await.unwrap().message;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(relay.settled().is_empty());
+    let (_police, mut inbox) = network.receiver("police", &relay).await;
+    let delivery = tokio::time::timeout(Duration::from_secs(1), inbox.next()).await.unwrap().unwrap();
+    assert_eq!((delivery.message.reference, delivery.message.attempt), (sent, 1));
+    assert!(blind.directory().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn replicas_share_a_mailbox_and_each_message_goes_to_one() {
     let network = Network::of(&["tax", "police"]);
     let relay = Relay::new(network.directory());
