@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use dmr_core::id::{MessageId, ParticipantId, StoreId};
+use dmr_core::id::{ParticipantId, StoreId};
 use dmr_core::time::Timestamp;
 use tokio::time::timeout;
 
@@ -170,24 +169,7 @@ impl Broker for MemoryBroker {
     }
 
     async fn probe(&self) -> Result<(), BrokerError> {
-        // A model of its own takes a message through every step under the same lock that real messages need.
-        let failed = || BrokerError::Unavailable("a probe message did not come back".into());
-        let mailbox = ParticipantId::from_custom_bytes(*b"dmr broker probe");
-        let id = MessageId::from_custom_bytes(*b"dmr broker probe");
-        self.inner.change(|_state, now, _| {
-            let mut model = QueueModel::new(QueueLimits::default());
-            model.declare(mailbox)?;
-            let envelope = Bytes::from_static(b"probe");
-            let probe = Publication { mailbox, sender: mailbox, id, expires: now, envelope };
-            model.publish(probe, now).map_err(|_| failed())?;
-            let subscription = model.subscribe(mailbox, 1)?;
-            match model.take(subscription, now)? {
-                Taken::Delivery(delivery) => {
-                    model.settle(subscription, delivery.tag, Disposition::Ack, now).map(|_| ())
-                }
-                Taken::Nothing | Taken::Again => Err(failed()),
-            }
-        })
+        self.inner.change(|state, now, _| state.model.probe(now))
     }
 
     async fn depth(&self) -> Result<Depth, BrokerError> {

@@ -14,7 +14,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use dmr_core::id::ParticipantId;
+use bytes::Bytes;
+use dmr_core::id::{MessageId, ParticipantId};
 use dmr_core::reason::FailureReason;
 use dmr_core::time::Timestamp;
 
@@ -290,6 +291,37 @@ impl QueueModel {
             bytes: self.bytes,
             oldest: oldest.map_or(Duration::ZERO, |stored| now.since(stored)),
         }
+    }
+
+    /// Takes a message of nobody through every step, within the bound on all bytes, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: publishing or consuming does not work now.
+    pub fn probe(&mut self, now: Timestamp) -> Result<(), BrokerError> {
+        let mailbox = ParticipantId::from_custom_bytes(*b"dmr broker probe");
+        // Whoever has this id keeps what it has.
+        let aside = self.mailboxes.insert(mailbox, Mailbox::default());
+        let outcome = self.round_trip(mailbox, now);
+        match aside {
+            Some(kept) => self.mailboxes.insert(mailbox, kept),
+            None => self.mailboxes.remove(&mailbox),
+        };
+        outcome
+    }
+
+    fn round_trip(&mut self, mailbox: ParticipantId, now: Timestamp) -> Result<(), BrokerError> {
+        let id = MessageId::from_custom_bytes(*b"dmr broker probe");
+        let probe = Publication { mailbox, sender: mailbox, id, expires: now, envelope: Bytes::from_static(b"probe") };
+        self.publish(probe, now).map_err(|_| BrokerError::Unavailable("it has no room for a message".into()))?;
+        let subscription = self.subscribe(mailbox, 1)?;
+        let outcome = match self.take(subscription, now)? {
+            Taken::Delivery(delivery) => self.settle(subscription, delivery.tag, Disposition::Ack, now).map(|_| ()),
+            Taken::Nothing | Taken::Again => {
+                Err(BrokerError::Unavailable("a message that was stored did not come back".into()))
+            }
+        };
+        self.unsubscribe(subscription, now);
+        outcome
     }
 
     fn make_ready(&mut self, owner: ParticipantId, entry: Entry) {

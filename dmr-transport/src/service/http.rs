@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use super::impatient::Impatient;
+
 /// Pause after a failed accept: the usual cause, no free descriptor, does not pass by asking again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,14 +34,24 @@ pub struct HttpLimits {
     pub headers: usize,
     /// Bytes of a request's line and headers. Default 16 KiB; more get 431.
     pub header_bytes: usize,
+    /// Time for a caller to take the next part of an answer. Default 10 s: too small cuts off slow callers, too large
+    /// lets those that do not read hold connections.
+    pub write_timeout: Duration,
     /// Time that requests in progress have left at shutdown. Default 5 s.
     pub grace: Duration,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        let five = Duration::from_secs(5);
-        Self { connections: 256, header_timeout: five, headers: 64, header_bytes: 16 << 10, grace: five }
+        let (five, ten) = (Duration::from_secs(5), Duration::from_secs(10));
+        Self {
+            connections: 256,
+            header_timeout: five,
+            headers: 64,
+            header_bytes: 16 << 10,
+            write_timeout: ten,
+            grace: five,
+        }
     }
 }
 
@@ -50,6 +62,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, sh
     let connections = Arc::new(Semaphore::new(limits.connections));
     let draining = watch::Sender::new(false);
     let mut shutdown = pin!(shutdown);
+    let mut refused = false;
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
@@ -57,6 +70,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, sh
         };
         match accepted {
             Ok((stream, peer, permit)) => {
+                refused = false;
                 let connection = connection(stream, peer, router.clone(), limits, draining.subscribe());
                 tokio::spawn(async move {
                     connection.await;
@@ -64,7 +78,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, sh
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "no HTTP connection could be accepted");
+                // Once for each time that it begins: it may go on ten times a second.
+                if !std::mem::replace(&mut refused, true) {
+                    tracing::warn!(%error, "no HTTP connection could be accepted");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -106,7 +123,7 @@ async fn connection(
         .header_read_timeout(limits.header_timeout)
         .max_headers(limits.headers)
         .max_header_size(limits.header_bytes)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, limits.write_timeout)), service);
     let mut served = pin!(served);
     let drained = async {
         // An error means that the listener is gone, which is no less an end.

@@ -5,6 +5,7 @@
 
 pub mod health;
 pub mod http;
+mod impatient;
 pub mod logging;
 pub mod metrics;
 pub mod settings;

@@ -58,7 +58,7 @@ pub enum SettingsError {
         /// Where and why, from the parser.
         message: Box<str>,
     },
-    /// The settings file has a key that is no option of this command, or has it twice.
+    /// The settings file has a key that is no option of this program, or has one twice.
     #[error("{}: unknown or repeated key '{key}'", file.display())]
     UnknownKey {
         /// Which file.
@@ -126,8 +126,9 @@ impl SettingsError {
 
 /// The settings of a program, from its arguments (the program's name first), the environment and the settings file.
 ///
-/// The file belongs to the innermost subcommand that was named, if that has the option `--config`. An option must not
-/// be tied to another by clap's `requires`: the other may stand in the file.
+/// The file belongs to the innermost subcommand that was named, if that has the option `--config`. One file may serve
+/// all subcommands: keys that are options of another one are passed over. An option must not be tied to another by
+/// clap's `requires`: the other may stand in the file.
 ///
 /// # Errors
 /// [`SettingsError`], to be reported with [`SettingsError::report`] and to exit with [`SettingsError::exit_code`].
@@ -139,19 +140,20 @@ pub fn parse<T: Parser>(argv: impl IntoIterator<Item = impl Into<OsString>>) -> 
     let command = optional(T::command());
     let matches = match command.clone().try_get_matches_from(&argv) {
         Ok(matches) => matches,
-        // A subcommand or an argument is missing in a way that no file can mend; the real parse says it best.
-        Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
+        // No file can mend a missing subcommand, and help tells what is required: the real command says both best.
+        Err(error) if error.kind() == ErrorKind::MissingSubcommand || !error.use_stderr() => {
             return T::try_parse_from(&argv).map_err(|error| usage(error, None));
         }
         Err(error) => return Err(usage(error, None)),
     };
-    let (command, matches) = innermost(&command, &matches);
+    let program = &command;
+    let (command, matches) = innermost(program, &matches);
     let mut file = None;
     if command.get_arguments().any(|arg| arg.get_id() == CONFIG) {
         file = matches.get_one::<PathBuf>(CONFIG).cloned();
     }
     if let Some(file) = &file {
-        let more = arguments(command, matches, file)?;
+        let more = arguments(program, command, matches, file)?;
         // What follows a bare `--` is positional: options go before it.
         let end = argv.iter().position(|argument| argument == "--").unwrap_or(argv.len());
         argv.splice(end..end, more);
@@ -170,17 +172,37 @@ fn innermost<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command,
     named.map_or((command, matches), |(command, matches)| innermost(command, matches))
 }
 
-/// The file's values, as arguments, without those that were given elsewhere.
-fn arguments(command: &Command, matches: &ArgMatches, file: &Path) -> Result<Vec<OsString>, SettingsError> {
-    let mut options: BTreeMap<String, &clap::Arg> = command
+/// What a file can say to a command: its options by their long names.
+fn options(command: &Command) -> impl Iterator<Item = (&str, &clap::Arg)> {
+    command
         .get_arguments()
         .filter(|arg| arg.get_id() != CONFIG && !matches!(arg.get_action(), ArgAction::Help | ArgAction::Version))
-        .filter_map(|arg| Some((arg.get_long()?.to_owned(), arg)))
-        .collect();
+        .filter_map(|arg| Some((arg.get_long()?, arg)))
+}
+
+/// Whether the command or one below it has an option of this name.
+fn knows(command: &Command, long: &str) -> bool {
+    options(command).any(|(name, _)| name == long) || command.get_subcommands().any(|command| knows(command, long))
+}
+
+/// The file's values, as arguments, without those that were given elsewhere or that are for another command.
+fn arguments(
+    program: &Command,
+    command: &Command,
+    matches: &ArgMatches,
+    file: &Path,
+) -> Result<Vec<OsString>, SettingsError> {
+    let own: BTreeMap<&str, &clap::Arg> = options(command).collect();
+    let mut left = own.clone();
     let mut arguments = Vec::new();
     for (key, value) in read(file)? {
-        let unknown = || SettingsError::UnknownKey { file: file.to_owned(), key: key.as_str().into() };
-        let option = options.remove(&key.replace('_', "-")).ok_or_else(unknown)?;
+        let long = key.replace('_', "-");
+        let Some(option) = left.remove(long.as_str()) else {
+            if !own.contains_key(long.as_str()) && knows(program, &long) {
+                continue;
+            }
+            return Err(SettingsError::UnknownKey { file: file.to_owned(), key: key.as_str().into() });
+        };
         let given = matches.value_source(option.get_id().as_str());
         let values = texts(&key, option, value, file)?;
         if !matches!(given, Some(ValueSource::CommandLine | ValueSource::EnvVariable)) {

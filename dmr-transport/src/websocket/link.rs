@@ -349,10 +349,10 @@ impl LinkReceiver for WebSocketReceiver {
     }
 }
 
-/// A frame that keeps at most twice its length in memory. It may be a slice of a read buffer that once grew for the
-/// largest frame: kept for long, in a mailbox, it would keep all of that.
+/// A frame that keeps little more than twice its length in memory. It may be a slice of the read buffer, which may have
+/// grown for the largest frame: kept for long, in a mailbox, it would keep all of that.
 fn own(frame: Bytes, largest: usize) -> Bytes {
-    if frame.len() < largest / 2 { Bytes::copy_from_slice(&frame) } else { frame }
+    if frame.len() < largest.max(READ_BUFFER) / 2 { Bytes::copy_from_slice(&frame) } else { frame }
 }
 
 /// The reason behind a close code, if it is one of ours.

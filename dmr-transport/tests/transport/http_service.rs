@@ -100,6 +100,19 @@ async fn connections_beyond_the_bound_wait_for_one_to_end() {
 }
 
 #[tokio::test]
+async fn a_caller_that_does_not_read_its_answer_loses_the_connection() {
+    const LONG: usize = 32 << 20;
+    let router = Router::new().route("/", get(|| async { vec![b'x'; LONG] }));
+    let limits = HttpLimits { connections: 1, write_timeout: Duration::from_millis(300), ..HttpLimits::default() };
+    let service = Service::start(router, limits).await;
+    let mut deaf = service.connect().await;
+    deaf.write_all(request("/", "").as_bytes()).await.unwrap();
+    // The one place is free again only when the first caller has lost it.
+    assert!(service.ask(&request("/", "")).await.len() > LONG);
+    drop(deaf);
+}
+
+#[tokio::test]
 async fn a_request_in_progress_is_finished_at_shutdown_and_an_idle_connection_is_not_waited_for() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (told, awaited) = (Arc::clone(&begun), Arc::clone(&go));

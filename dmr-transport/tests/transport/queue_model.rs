@@ -328,3 +328,16 @@ fn a_message_lives_until_its_last_millisecond() {
     model.expire(START.plus(Duration::from_millis(1)));
     assert_eq!(model.dead_letters(), 1);
 }
+
+#[test]
+fn a_probe_works_while_there_is_room_and_leaves_nothing() {
+    let mut model = model(QueueLimits { total_bytes: 2 * OVERHEAD + 6, mailboxes: 3, ..QueueLimits::default() });
+    model.publish(publication(0, 1, later(10)), START).unwrap();
+    let before = model.depth(START);
+    model.probe(START).unwrap();
+    assert_eq!((model.depth(START), model.dead_letters()), (before, 0));
+    model.publish(publication(0, 2, later(10)), START).unwrap();
+    let full = model.probe(START).unwrap_err();
+    assert!(full.to_string().contains("no room"), "{full}");
+    assert_eq!((model.depth(START).ready, model.depth(START).mailboxes), (2, 3));
+}

@@ -21,6 +21,7 @@ struct Program {
 enum Verb {
     Run(Run),
     Show { file: PathBuf },
+    Count(Count),
 }
 
 #[derive(Debug, Args, PartialEq)]
@@ -38,6 +39,16 @@ struct Run {
     allow_plain: bool,
     #[arg(long, env = "DMR_TEST_LIMIT")]
     limit: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct Count {
+    #[command(flatten)]
+    config: Config,
+    #[arg(long)]
+    limit: Option<u32>,
+    #[arg(long)]
+    backwards: bool,
 }
 
 #[derive(Debug, Args)]
@@ -71,7 +82,7 @@ fn run(arguments: &[&str], file: Option<&File>) -> Result<Run, SettingsError> {
     }
     match parse::<Program>(argv)?.command {
         Verb::Run(run) => Ok(run),
-        Verb::Show { .. } => panic!("another command"),
+        Verb::Show { .. } | Verb::Count(_) => panic!("another command"),
     }
 }
 
@@ -178,6 +189,20 @@ fn help_and_version_are_no_errors_and_unknown_options_are() {
     assert_eq!(parse::<Program>(["program", "--version"]).unwrap_err().exit_code(), 0);
     assert_eq!(parse::<Program>(["program"]).unwrap_err().exit_code(), 64);
     assert_eq!(parse::<Program>(["program", "walk"]).unwrap_err().exit_code(), 64);
+}
+
+#[test]
+fn one_file_serves_every_command_and_each_takes_its_own() {
+    let file = file("listen = 'x'\nlimit = 7\nbackwards = true\n");
+    assert_eq!(run(&[], Some(&file)).unwrap().limit, Some(7));
+    let counted = parse::<Program>(["program", "count", "--config", file.path.to_str().unwrap()]).unwrap();
+    assert!(matches!(counted.command, Verb::Count(Count { limit: Some(7), backwards: true, .. })), "{counted:?}");
+}
+
+#[test]
+fn help_tells_what_is_required() {
+    let help = run(&["--help"], None).unwrap_err().to_string();
+    assert!(help.contains("run [OPTIONS] --listen <LISTEN>"), "{help}");
 }
 
 #[test]
