@@ -105,7 +105,6 @@ impl<B: Broker> Access<B> {
         let granted = self.granted.as_ref().ok_or(unavailable)?;
         let verdict = policy::admit(envelope, &self.shared.directory.borrow(), &granted.allowance, now.wall);
         if let Err(refusal) = &verdict {
-            self.shared.metrics.rejected(refusal.reason);
             let (sender, id, reason) = (envelope.header().sender, envelope.header().id, refusal.reason);
             if reason == RejectReason::RateLimited {
                 // The one reason that no rate bounds must not fill the log.

@@ -71,6 +71,9 @@ impl ServerConfig {
         if self.tls.is_none() && !self.allow_plain && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PlainNotAllowed { listen: self.listen });
         }
+        if self.admin == Some(self.listen) && self.listen.port() != 0 {
+            return Err(ConfigError::SameAddress { address: self.listen });
+        }
         if let Some(keys) = &self.keys
             && *keys.name() != self.name
         {
@@ -106,6 +109,12 @@ pub enum ConfigError {
     PlainNotAllowed {
         /// The address.
         listen: SocketAddr,
+    },
+    /// Agents and operators on one address.
+    #[error("--listen and --admin are both {address}: each needs an address of its own")]
+    SameAddress {
+        /// The address.
+        address: SocketAddr,
     },
     /// The key file is another server's.
     #[error("the key file is of server {keys}, and this server is {name}")]

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dmr_core::directory::{
     Algorithm, DirectoryError, IdentityKey, Participant, Permission, SealingKey, Status, Validity,
@@ -21,11 +21,19 @@ pub enum ReportError {
     #[error(transparent)]
     File(#[from] StateFileError),
     /// There is no such file.
-    #[error("no such file")]
-    Missing,
+    #[error("{}: no such file", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// It does not verify.
-    #[error("refused: {0}")]
-    Refused(#[from] DirectoryRefused),
+    #[error("{}: refused: {error}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why it is refused.
+        error: DirectoryRefused,
+    },
     /// It verifies, and has expired.
     #[error("expired at {0}")]
     Expired(Moment),
@@ -42,8 +50,10 @@ pub enum ReportError {
 /// # Errors
 /// [`ReportError`].
 pub fn read(file: &Path, pin: &RootPin, now: Timestamp) -> Result<VerifiedDirectory, ReportError> {
-    let bundle = state_file::read(file, limit::DIRECTORY)?.ok_or(ReportError::Missing)?;
-    Ok(VerifiedDirectory::verify(&bundle, pin, now)?)
+    let bundle = state_file::read(file, limit::DIRECTORY)?;
+    let bundle = bundle.ok_or_else(|| ReportError::Missing { path: file.to_owned() })?;
+    let refused = |error| ReportError::Refused { path: file.to_owned(), error };
+    VerifiedDirectory::verify(&bundle, pin, now).map_err(refused)
 }
 
 /// Whether the directory can be used at `now`.

@@ -106,13 +106,13 @@ impl DirectoryWatch {
             let restored = trust.restore(&kept, now);
             restored.map_err(|error| DirectoryLoadError::State { path: file.clone(), error })?;
         }
-        let used = trust.digest();
+        let (kept, used) = (trust.current().cloned(), trust.digest());
         let state = state.filter(|_| keep);
         let mut watch = Self { path: path.to_owned(), state, trust, used, seen: None, refused: None };
-        match (watch.look(now), watch.trust.current().cloned()) {
+        match (watch.look(now), kept) {
             (Look::Newer(directory), _) | (Look::Same, Some(directory)) => Ok((watch, directory, None)),
-            (Look::Refused(error), Some(kept)) if watch.used == Some(kept.digest()) => Ok((watch, kept, Some(error))),
-            (Look::Refused(error), _) => Err(error),
+            (Look::Refused(error), Some(kept)) => Ok((watch, kept, Some(error))),
+            (Look::Refused(error), None) => Err(error),
             (Look::Same, None) => {
                 Err(DirectoryLoadError::Read { path: watch.path, error: io::ErrorKind::NotFound.into() })
             }
@@ -141,6 +141,10 @@ impl DirectoryWatch {
     fn take_up(&mut self, now: Timestamp) -> Result<Option<VerifiedDirectory>, DirectoryLoadError> {
         let read_error = |error| DirectoryLoadError::Read { path: self.path.clone(), error };
         let metadata = fs::metadata(&self.path).map_err(read_error).inspect_err(|_| self.seen = None)?;
+        if !metadata.is_file() {
+            // Reading a pipe might never end.
+            return Err(read_error(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+        }
         let modified = metadata.modified().map_err(read_error)?;
         let fingerprint = Fingerprint { modified, len: metadata.len(), inode: metadata.ino() };
         let settled = modified.elapsed().is_ok_and(|age| age >= SETTLED);
@@ -227,6 +231,36 @@ mod tests {
         assert_eq!(kept.digest(), network.directory.digest());
         assert!(matches!(refused, Some(DirectoryLoadError::Refused { .. })));
         assert!(matches!(load(&network, None), Err(DirectoryLoadError::Refused { .. })));
+    }
+
+    #[test]
+    fn a_newer_directory_that_cannot_be_kept_at_the_start_is_not_used_yet() {
+        let mut network = Network::of(&["tax"]);
+        let state = network.home().join("state");
+        fs::create_dir(&state).unwrap();
+        let older = load(&network, Some(&state)).unwrap().trust.digest();
+        network.amend(|_| ());
+        network.publish();
+        // Where the new file would be written, something is in the way.
+        let obstacle = state.join(".directory.jws.new");
+        fs::create_dir(&obstacle).unwrap();
+        let (path, pin) = (network.directory_file(), network.pin.clone());
+        let (mut watch, used, refused) = DirectoryWatch::load(&path, Some(&state), pin, true, now()).unwrap();
+        assert_eq!(Some(used.digest()), older);
+        assert!(matches!(refused, Some(DirectoryLoadError::StateFile(_))));
+        fs::remove_dir(&obstacle).unwrap();
+        let Look::Newer(directory) = watch.look(now()) else { panic!("it can be kept now") };
+        assert_eq!(directory.digest(), network.directory.digest());
+    }
+
+    #[test]
+    fn a_pipe_in_the_files_place_holds_nothing_up() {
+        let network = Network::of(&["tax"]);
+        let mut watch = load(&network, None).unwrap();
+        fs::remove_file(network.directory_file()).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(network.directory_file()).status().unwrap();
+        assert!(made.success());
+        assert!(matches!(watch.look(now()), Look::Refused(DirectoryLoadError::Read { .. })));
     }
 
     #[test]

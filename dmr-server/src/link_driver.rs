@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dmr_core::envelope::Envelope;
 use dmr_core::frame::{AgentFrame, RecipientResult, ServerFrame};
 use dmr_core::reason::CloseReason;
@@ -32,6 +33,8 @@ use crate::signals::Signal;
 
 /// What agents are asked to wait before they come back to a server that drains.
 const DRAIN_RETRY: Duration = Duration::from_secs(2);
+/// Bytes that are read of a link before its login.
+pub(crate) const STRANGER_INPUT: u64 = dmr_core::limit::LOGIN_FRAME as u64 * 2;
 
 /// A publish that waits for the broker.
 type Publishing = Pin<Box<dyn Future<Output = (Ticket, Vec<RecipientResult>, Duration)> + Send>>;
@@ -75,7 +78,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
     pub(crate) fn new(shared: Arc<Shared<B>>, link: L, session: Box<ServerSession>, seat: Seat, pass: Pass) -> Self {
         let access = Access::new(Arc::clone(&shared), link.channel_binding(), seat, pass);
         let (sender, mut receiver) = link.split();
-        receiver.limit_input(Some(dmr_core::limit::LOGIN_FRAME as u64 * 2));
+        receiver.limit_input(Some(STRANGER_INPUT));
         Self {
             shared,
             session,
@@ -166,8 +169,6 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
             Turn::Fed(None) => {}
             Turn::Published(ticket, results, since) => {
                 self.shared.metrics.socket.processed(now.elapsed.saturating_sub(since));
-                let failed = results.iter().filter_map(|result| result.reason);
-                failed.for_each(|reason| self.shared.metrics.rejected(reason));
                 let retry_after = publish::retry_after(&results);
                 self.session.published(ticket, results, retry_after);
             }
@@ -187,7 +188,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
     async fn transmit(&mut self) {
         match self.session.poll_transmit() {
             Some(Transmit::Frame(frame)) => {
-                self.shared.metrics.socket.sent(ServerFrame::name_of(&frame));
+                self.note(&frame);
                 self.unflushed = true;
                 if let Err(error) = self.sender.queue(frame) {
                     self.lose(&error);
@@ -195,6 +196,19 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
             }
             Some(Transmit::Close(reason)) => self.close(reason).await,
             None => {}
+        }
+    }
+
+    /// Counts a frame that is sent. What was not taken is counted here, as it is told: some of it the session refuses
+    /// without asking.
+    fn note(&self, frame: &Bytes) {
+        let name = ServerFrame::name_of(frame);
+        self.shared.metrics.socket.sent(name);
+        if name == "reject"
+            && let Ok(ServerFrame::Reject { id, reason, .. }) = ServerFrame::decode(frame)
+        {
+            self.shared.metrics.rejected(reason);
+            tracing::debug!(session = %self.session.session(), %id, %reason, "not taken");
         }
     }
 
@@ -241,7 +255,11 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
                     let verdict = self.access.check_login(&challenge, &fields, &proof, now);
                     self.session.login_checked(verdict, now);
                 }
-                ServerOutput::LoggedIn(_) => self.receiver.limit_input(None),
+                ServerOutput::LoggedIn(_) => {
+                    self.receiver.limit_input(None);
+                    // A newer directory may have been announced between the challenge and the registry's entry.
+                    self.obey(Signal::DirectoryChanged, now);
+                }
                 ServerOutput::SendDirectory => self.obey(Signal::DirectoryChanged, now),
                 ServerOutput::CheckEnvelope { ticket, envelope } => {
                     let verdict = self.access.check_envelope(&envelope, now);

@@ -8,7 +8,7 @@ use dmr_core::id::{Nonce, SessionId};
 use dmr_core::reason::CloseReason;
 use dmr_core::session::ServerSession;
 use dmr_transport::websocket::{self, AcceptConfig};
-use dmr_transport::{Broker, Link, LinkSender};
+use dmr_transport::{Broker, Link, LinkReceiver, LinkSender};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::gate::{Pass, Shed};
-use crate::link_driver::LinkDriver;
+use crate::link_driver::{LinkDriver, STRANGER_INPUT};
 use crate::shared::Shared;
 
 /// Connections that are told at once why they are turned away. More are dropped without a word.
@@ -39,19 +39,26 @@ impl<B: Broker> Listener<B> {
     /// Accepts until `stop`; then the port is closed and the links go on.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let polite = Arc::new(Semaphore::new(POLITE));
+        let mut refused = false;
         loop {
             let accepted = tokio::select! {
                 accepted = self.tcp.accept() => accepted,
                 () = stop.cancelled() => return,
             };
             match accepted {
-                Ok((stream, peer)) => match self.shared.gate.admit(peer.ip()) {
-                    Ok(pass) => self.take_in(stream, peer, pass),
-                    Err(shed) => self.turn_away(stream, peer, shed, &polite),
-                },
+                Ok((stream, peer)) => {
+                    refused = false;
+                    match self.shared.gate.admit(peer.ip()) {
+                        Ok(pass) => self.take_in(stream, peer, pass),
+                        Err(shed) => self.turn_away(stream, peer, shed, &polite),
+                    }
+                }
                 Err(error) => {
                     self.shared.metrics.socket.error();
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    // Once for each time that it begins: it may go on ten times a second.
+                    if !std::mem::replace(&mut refused, true) {
+                        tracing::warn!(%error, "connections cannot be accepted");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -81,8 +88,7 @@ impl<B: Broker> Listener<B> {
             let (accept, abort) = (Arc::clone(&self.accept), self.abort.clone());
             self.links.spawn(abort.run_until_cancelled_owned(Box::pin(async move {
                 if let Ok(link) = websocket::accept(stream, &accept).await {
-                    // A stranger that does not wait for the reason has left, which is what was wanted.
-                    let _ = link.split().0.close(CloseReason::TooManyConnections).await;
+                    refuse(link, CloseReason::TooManyConnections).await;
                 }
                 drop(permit);
             })));
@@ -90,21 +96,29 @@ impl<B: Broker> Listener<B> {
     }
 }
 
+/// Tells a stranger why it gets no session, and hears no more of it meanwhile than of any stranger.
+async fn refuse<L: Link>(link: L, reason: CloseReason) {
+    let (mut sender, mut receiver) = link.split();
+    receiver.limit_input(Some(STRANGER_INPUT));
+    // One that does not wait for the reason has left, which is what was wanted.
+    let _ = sender.close(reason).await;
+}
+
 /// Serves one open link to its end.
 pub(crate) async fn serve<L: Link, B: Broker>(shared: Arc<Shared<B>>, link: L, pass: Pass) {
-    let (peer, opened) = (link.peer(), Instant::now());
+    let (peer, opened) = (link.peer().map(tracing::field::display), Instant::now());
     shared.metrics.socket.connection_opened();
     let reason = match session(&shared, &link).await {
         Ok(session) => {
             let (id, seat) = (session.session(), shared.registry.open(session.session()));
-            tracing::debug!(session = %id, ?peer, "link opened");
+            tracing::debug!(session = %id, peer, "link opened");
             let reason = LinkDriver::new(Arc::clone(&shared), link, session, seat, pass).run().await;
-            tracing::info!(session = %id, ?peer, %reason, "link ended");
+            tracing::info!(session = %id, peer, %reason, "link ended");
             reason
         }
         Err(reason) => {
-            tracing::warn!(?peer, %reason, "no session for a link");
-            let _ = Box::pin(link.split().0.close(reason)).await;
+            tracing::warn!(peer, %reason, "no session for a link");
+            Box::pin(refuse(link, reason)).await;
             reason
         }
     };

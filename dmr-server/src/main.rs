@@ -6,6 +6,7 @@ use dmr_server::Server;
 use dmr_server::program::{self, Failure};
 use dmr_server::settings::{BrokerKind, Cli, Command, RunSettings};
 use dmr_transport::service::{logging, settings, shutdown};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli: Cli = match settings::parse(std::env::args_os()) {
@@ -26,8 +27,15 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn run(settings: &RunSettings) -> Result<(), Failure> {
+fn run(settings: &RunSettings) -> Result<(), Failure> {
+    let runtime = Runtime::new()?;
+    let outcome = runtime.block_on(serve(settings));
+    // A look at a file system that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(settings: &RunSettings) -> Result<(), Failure> {
     let config = settings.config()?;
     logging::start(settings.logs())?;
     // From here on a first signal drains and a second one ends the process.

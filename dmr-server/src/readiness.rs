@@ -56,22 +56,27 @@ impl Readiness {
         }
     }
 
-    /// Publishes into the broker and consumes from it, and sees how full it is, for ever.
+    /// Tries the broker, and sees how full it is, for ever.
     pub(crate) async fn watch_broker<B: Broker>(self: Arc<Self>, shared: Arc<Shared<B>>) {
         let mut ticks = tokio::time::interval(PROBE_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let problem = match tokio::time::timeout(PROBE_TIMEOUT, shared.broker.probe()).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string().into_boxed_str()),
-                Err(_) => Some("it does not answer in time".into()),
-            };
-            self.note(problem);
+            self.try_broker(&shared).await;
             if let Ok(Ok(depth)) = tokio::time::timeout(PROBE_TIMEOUT, shared.broker.depth()).await {
                 shared.metrics.depth(depth);
             }
         }
+    }
+
+    /// Publishes into the broker and consumes from it once, in at most two seconds.
+    pub(crate) async fn try_broker<B: Broker>(&self, shared: &Shared<B>) {
+        let problem = match tokio::time::timeout(PROBE_TIMEOUT, shared.broker.probe()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string().into_boxed_str()),
+            Err(_) => Some("it does not answer in time".into()),
+        };
+        self.note(problem);
     }
 }
 

@@ -243,10 +243,14 @@ impl<B: Broker> Parts<B> {
         background(Box::pin(dead_letters::run(Arc::clone(&shared), seed)));
         background(Box::pin(Arc::clone(&readiness).watch_broker(Arc::clone(&shared))));
         let admin = admin.map(|admin| {
-            let (shared, readiness) = (Arc::clone(&shared), Arc::clone(&readiness));
-            let health = move || readiness.health(shared.directory().freshness(shared.clock.now().wall));
-            let (router, over) = (health::router_of(metrics, health), over.clone());
-            tokio::spawn(async move { http::serve(admin, router, HttpLimits::default(), over.cancelled()).await })
+            let (shared, readiness, over) = (Arc::clone(&shared), Arc::clone(&readiness), over.clone());
+            tokio::spawn(async move {
+                // Nobody is told that the broker works before it was tried.
+                readiness.try_broker(&shared).await;
+                let health = move || readiness.health(shared.directory().freshness(shared.clock.now().wall));
+                let router = health::router_of(metrics, health);
+                http::serve(admin, router, HttpLimits::default(), over.cancelled()).await;
+            })
         });
         let listener = Listener {
             tcp,

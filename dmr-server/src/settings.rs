@@ -147,11 +147,12 @@ pub struct RunSettings {
     #[arg(long, value_name = "FILE", env = "DMR_KEYS")]
     keys: Option<PathBuf>,
     #[command(flatten)]
-    limits: LimitSettings,
-    #[command(flatten)]
     logs: LogSettings,
     #[command(flatten)]
     config_file: ConfigFile,
+    // Last, because whatever follows would stand under its heading.
+    #[command(flatten)]
+    limits: LimitSettings,
 }
 
 #[derive(Debug, Args)]

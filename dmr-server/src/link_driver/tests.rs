@@ -292,3 +292,17 @@ async fn a_directory_reaches_only_agents_whose_own_is_older() {
     let quiet = tokio::time::timeout(Duration::from_secs(5), level.receiver.receive()).await;
     assert!(quiet.is_err(), "{quiet:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_was_announced_before_the_link_was_known_reaches_it_at_its_login() {
+    let mut network = Network::of(&["tax"]);
+    let stage = Stage::of(&network, Limits::default()).await;
+    let mut agent = stage.connect();
+    let parts = agent.login_parts(&network, network.keys("tax")).await;
+    network.amend(|_| ());
+    // In use, and this link is never told by itself.
+    stage.publish.send_replace(network.directory.clone());
+    agent.log_in_with(&parts, network.keys("tax")).await;
+    let ServerFrame::Directory { revision, .. } = agent.frame().await else { panic!("no directory") };
+    assert_eq!(revision, network.directory.revision());
+}

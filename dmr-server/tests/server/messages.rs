@@ -126,7 +126,10 @@ async fn an_envelope_that_may_not_pass_is_rejected_with_its_reason_and_the_link_
         assert_eq!(reason, expected);
     }
     tax.publish_confirmed(&good).await;
-    assert_eq!(server.metric("dmr_messages_rejected_total{reason=\"bad-signature\"}").await, 1.0);
+    for reason in ["sender-mismatch", "bad-signature", "policy-refused"] {
+        let counted = server.metric(&format!("dmr_messages_rejected_total{{reason=\"{reason}\"}}")).await;
+        assert_eq!(counted, 1.0, "{reason}");
+    }
 }
 
 #[tokio::test]

@@ -39,9 +39,10 @@ async fn settings_that_are_wrong_exit_with_64_and_say_what_is_wrong() {
     let missing = network.home().join("missing");
     let exposed = network.home().join("exposed.key");
     std::fs::write(&exposed, "{}").unwrap();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["--listen", "0.0.0.0:0"], "--allow-plain"),
         (&["--listen", "here"], "--listen"),
+        (&["--listen", "127.0.0.1:1", "--admin", "127.0.0.1:1"], "an address of its own"),
         (&["--name", "Not A Name"], "--name"),
         (&["--tls-cert", "x"], "go together"),
         (&["--network", "other"], "--network"),
@@ -102,6 +103,7 @@ async fn the_help_says_that_the_memory_broker_keeps_nothing() {
     let (code, out, _) = said(&run(&["run", "--help"]).await);
     assert_eq!(code, Some(0));
     assert!(out.contains("keeps nothing across a restart"), "{out}");
+    assert!(out.contains("Usage: dmr-server run [OPTIONS] --directory <FILE> --root <FILE> --network <NAME>"), "{out}");
     for option in ["--directory", "--state", "--tls-cert", "--allow-plain", "--rate-messages", "--grace", "--config"] {
         assert!(out.contains(option), "{option}");
     }
@@ -137,8 +139,10 @@ async fn a_directory_can_be_looked_into_and_verified() {
     for command in ["show", "verify"] {
         let (code, out, error) = directory(command, &file, &network, &[]).await;
         assert_eq!((code, out.as_str()), (Some(1), ""), "{error}");
-        assert!(error.contains("refused"), "{error}");
+        assert!(error.contains("directory.jws: refused"), "{error}");
     }
+    let (code, _, error) = directory("verify", &network.home().join("nowhere.jws"), &network, &[]).await;
+    assert_eq!((code, error.contains("nowhere.jws: no such file")), (Some(1), true), "{error}");
     network.amend_at(now().minus(Duration::from_secs(60)), Duration::from_secs(59), |_| ());
     network.publish();
     let (code, _, error) = directory("verify", &file, &network, &[]).await;
