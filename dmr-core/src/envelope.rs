@@ -18,7 +18,7 @@ const LENGTH: usize = 5;
 pub struct Wrap {
     /// Encapsulated key: [`Suite::enc_len`](crate::header::Suite::enc_len) bytes.
     pub enc: Bytes,
-    /// Encrypted content key: [`limit::WRAP_CT`] bytes.
+    /// The sealed content key: [`limit::WRAP_CT`] bytes.
     pub ct: Bytes,
 }
 
@@ -125,7 +125,7 @@ impl Envelope {
         &self.wraps
     }
 
-    /// The encrypted, padded content.
+    /// The padded content, sealed.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
