@@ -13,6 +13,8 @@ use crate::error::SendError;
 use crate::message::{Accepted, Answer, IncomingMessage};
 use crate::sealing::{SealedMessage, Sealer};
 
+/// How long a question waits whose answer could not be sealed: that does not change from one second to the next.
+const UNSEALED_RETRY: Duration = Duration::from_secs(30);
 /// How long an unsettled message that was dropped waits before it comes again.
 pub(crate) const DROPPED_RETRY: Duration = Duration::from_secs(1);
 
@@ -86,14 +88,31 @@ impl Delivery {
     /// Resolves when the server has confirmed the answer.
     ///
     /// # Errors
-    /// [`SendError`]: when nothing can be sealed or the answer is too large, the question comes again as if dropped;
-    /// when the server refuses the answer for good, the question counts as delivered without one.
+    /// [`SendError`]: when nothing can be sealed, the answer is too large or this is no question, the message comes again
+    /// after half a minute; when the server refuses the answer for good, the question counts as delivered without one.
     ///
     /// # Cancel safety
     /// Dropped before its first poll it is as if the delivery were dropped; after that the answer is on its way
     /// whatever becomes of the future.
     pub async fn answer(mut self, answer: Answer) -> Result<Accepted, SendError> {
+        match self.seal_answer(answer) {
+            Ok(answer) => {
+                let (confirmed, outcome) = oneshot::channel();
+                self.settle(Outcome::Answer { answer, confirmed });
+                outcome.await.unwrap_or(Err(SendError::Stopped))
+            }
+            Err(error) => {
+                self.settle(Outcome::Retry(UNSEALED_RETRY));
+                Err(error)
+            }
+        }
+    }
+
+    fn seal_answer(&self, answer: Answer) -> Result<SealedMessage, SendError> {
         let Some(handle) = &self.handle else { return Err(SendError::Stopped) };
+        if self.message.kind != Kind::QUESTION {
+            return Err(SendError::NotAQuestion);
+        }
         let content = Message {
             content_type: answer.content_type,
             conversation: self.message.content.conversation,
@@ -102,10 +121,7 @@ impl Delivery {
             in_reply_to: Some(self.message.reference),
             body: answer.body,
         };
-        let answer = handle.sealer.seal_answer(&self.message, content)?;
-        let (confirmed, outcome) = oneshot::channel();
-        self.settle(Outcome::Answer { answer, confirmed });
-        outcome.await.unwrap_or(Err(SendError::Stopped))
+        handle.sealer.seal_answer(&self.message, content)
     }
 
     fn settle(&mut self, outcome: Outcome) {

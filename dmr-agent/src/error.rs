@@ -128,6 +128,9 @@ pub enum SendError {
     /// [`Agent::withdraw`](crate::Agent::withdraw) took it back: it was never on any link.
     #[error("it was withdrawn before it was sent")]
     Withdrawn,
+    /// An answer to something that is not a question.
+    #[error("only a question can be answered")]
+    NotAQuestion,
     /// Sealing failed for a reason of the system's.
     #[error("sealing failed: {0}")]
     Seal(Box<str>),
@@ -150,6 +153,7 @@ impl SendError {
             | Self::TooLarge { .. }
             | Self::Duplicate(_)
             | Self::Expired
+            | Self::NotAQuestion
             | Self::Seal(_)
             | Self::Stopped => false,
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use dmr_core::content::{Reference, Verdict};
+use dmr_core::header::Kind;
 use dmr_core::id::{Digest, MessageId, ParticipantId};
 use dmr_core::reason::FailureReason;
 use tokio::sync::oneshot;
@@ -63,6 +64,8 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 struct Record {
     digest: Digest,
+    /// Whether it may be answered.
+    is_question: bool,
     recipients: Vec<(ParticipantId, Option<Verdict>)>,
     status: MessageStatus,
 }
@@ -93,12 +96,13 @@ impl Records {
     }
 
     /// A message is in the outbox. `false`: its id is taken.
-    pub(crate) fn begin(&mut self, message: Reference, recipients: &[ParticipantId]) -> bool {
+    pub(crate) fn begin(&mut self, message: Reference, kind: Kind, recipients: &[ParticipantId]) -> bool {
         if self.records.contains_key(&message.id) {
             return false;
         }
         let recipients = recipients.iter().map(|recipient| (*recipient, None)).collect();
-        let record = Record { digest: message.digest, recipients, status: MessageStatus::Pending };
+        let (digest, is_question) = (message.digest, kind == Kind::QUESTION);
+        let record = Record { digest, is_question, recipients, status: MessageStatus::Pending };
         self.records.insert(message.id, record);
         true
     }
@@ -137,9 +141,17 @@ impl Records {
         self.conclude(message.id)
     }
 
+    /// A recipient declined to answer it; counts as a receipt that says delivered.
+    pub(crate) fn declined(&mut self, from: ParticipantId, question: Reference) -> Claim {
+        if self.records.get(&question.id).is_some_and(|record| !record.is_question) {
+            return Claim::Foreign;
+        }
+        self.receipted(from, question, Verdict::Delivered)
+    }
+
     /// A recipient's answer to it; counts as a receipt that says delivered.
     pub(crate) fn answered(&mut self, from: ParticipantId, question: Reference, answer: MessageId) -> Claim {
-        let claim = self.receipted(from, question, Verdict::Delivered);
+        let claim = self.declined(from, question);
         if matches!(claim, Claim::Noted { .. }) {
             self.end(question.id, MessageStatus::Answered { answer });
         }
@@ -221,7 +233,7 @@ mod tests {
     fn sent(to: &[u8]) -> Records {
         let mut records = Records::new(2);
         let recipients: Vec<_> = to.iter().map(|number| participant(*number)).collect();
-        assert!(records.begin(message(1), &recipients));
+        assert!(records.begin(message(1), Kind::QUESTION, &recipients));
         records.accepted(message(1).id);
         records
     }
@@ -252,7 +264,7 @@ mod tests {
         assert!(matches!(records.end_of(message(1).id), Some(End::Now(MessageStatus::Delivered))));
         assert!(records.end_of(message(2).id).is_none() && records.waiting.is_empty());
 
-        assert!(records.begin(message(3), &[participant(1)]));
+        assert!(records.begin(message(3), Kind::QUESTION, &[participant(1)]));
         let Some(End::Later(mut end)) = records.end_of(message(3).id) else { panic!("not final yet") };
         records.forget(message(3).id);
         assert_eq!(end.try_recv(), Err(oneshot::error::TryRecvError::Closed));
@@ -291,6 +303,15 @@ mod tests {
     }
 
     #[test]
+    fn only_a_question_has_an_answer() {
+        let mut records = Records::new(2);
+        assert!(records.begin(message(1), Kind::EVENT, &[participant(1)]));
+        assert_eq!(records.answered(participant(1), message(1), message(7).id), Claim::Foreign);
+        assert_eq!(records.declined(participant(1), message(1)), Claim::Foreign);
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Pending));
+    }
+
+    #[test]
     fn an_answer_counts_as_delivered_and_its_mark_stays() {
         let mut records = sent(&[1]);
         let answer = message(7).id;
@@ -305,7 +326,7 @@ mod tests {
     fn of_the_messages_that_ended_the_oldest_are_forgotten_first() {
         let mut records = Records::new(2);
         for number in 1..=4 {
-            assert!(records.begin(message(number), &[participant(1)]));
+            assert!(records.begin(message(number), Kind::QUESTION, &[participant(1)]));
         }
         for number in 1..=3 {
             records.receipted(participant(1), message(number), Verdict::Delivered);
@@ -319,8 +340,8 @@ mod tests {
     #[test]
     fn an_id_is_free_again_when_its_message_was_refused_and_not_before() {
         let mut records = sent(&[1]);
-        assert!(!records.begin(message(1), &[participant(1)]));
+        assert!(!records.begin(message(1), Kind::QUESTION, &[participant(1)]));
         records.forget(message(1).id);
-        assert!(records.begin(message(1), &[participant(1)]));
+        assert!(records.begin(message(1), Kind::QUESTION, &[participant(1)]));
     }
 }

@@ -21,6 +21,7 @@ use crate::message::{IncomingMessage, OutgoingMessage};
 #[derive(Debug, Clone)]
 pub(crate) struct SealedMessage {
     pub(crate) reference: Reference,
+    pub(crate) kind: Kind,
     pub(crate) recipients: Vec<ParticipantId>,
     pub(crate) expires: Timestamp,
     pub(crate) envelope: Bytes,
@@ -121,7 +122,7 @@ impl Sealer {
         let request = SealRequest { id, kind, recipients: &recipients, created, expires, content: &content };
         let sealed = dmr_crypto::seal(&self.keyring(), &directory, request).map_err(send_error)?;
         let reference = Reference { id, digest: sealed.digest };
-        Ok(SealedMessage { reference, recipients, expires, envelope: sealed.envelope.bytes().clone() })
+        Ok(SealedMessage { reference, kind, recipients, expires, envelope: sealed.envelope.bytes().clone() })
     }
 }
 

@@ -142,7 +142,7 @@ impl From<SendError> for Problem {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "expired", "the message expired before a server confirmed it")
             }
             SendError::Withdrawn => return Self::unavailable("no server is connected"),
-            SendError::Seal(_) => {
+            SendError::Seal(_) | SendError::NotAQuestion => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealing-failed", "the message could not be sealed")
             }
             SendError::Stopped => return Self::unavailable("this agent is shutting down"),

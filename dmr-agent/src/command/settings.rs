@@ -19,8 +19,10 @@ use super::{Failure, SMALL_FILE, read_pin};
 use crate::api::BearerToken;
 use crate::config::AgentConfig;
 use crate::service::ServiceConfig;
-use crate::webhook::{WebhookConfig, WebhookUrl};
+use crate::webhook::{LONGEST_WAIT, WebhookConfig, WebhookUrl};
 
+/// Time for all calls of the webhook for one message: less than servers wait for a settlement.
+const LONGEST_DELIVERY: Duration = Duration::from_secs(9 * 60);
 /// Longest token file, in bytes.
 const TOKEN_FILE: usize = 4 << 10;
 
@@ -95,9 +97,7 @@ impl RunSettings {
             let (found, network) = (pin.network().clone(), self.network.clone());
             return Err(Failure::Network { file: self.root.clone(), found, network });
         }
-        if self.deliver_timeout.is_zero() {
-            return Err(Failure::Settings("--deliver-timeout must not be zero".to_owned()));
-        }
+        self.check_delivery()?;
         if !self.allow_plain {
             self.refuse_plain()?;
         }
@@ -113,6 +113,23 @@ impl RunSettings {
         config.webhook = self.webhook()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// All attempts for one message must be over before the server takes it for forgotten, after ten minutes.
+    fn check_delivery(&self) -> Result<(), Failure> {
+        let waits = LONGEST_WAIT.saturating_mul(self.deliver_attempts.saturating_sub(1));
+        let calls = self.deliver_timeout.saturating_mul(self.deliver_attempts);
+        if self.deliver_attempts == 0
+            || self.deliver_timeout.is_zero()
+            || calls.saturating_add(waits) > LONGEST_DELIVERY
+        {
+            return Err(Failure::Settings(
+                "--deliver-attempts and --deliver-timeout: at least one attempt, and all of them, with up to a minute between \
+                 two, must be over in nine minutes"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// Where the name resolves to is checked again at each dial; this says at the start what can never work.
@@ -140,7 +157,7 @@ impl RunSettings {
         Ok(Some(WebhookConfig {
             url,
             tls: roots.map(|roots| tls::client_config(&roots)).transpose()?,
-            retry: RetryConfig { attempts: self.deliver_attempts.max(1), ..RetryConfig::default() },
+            retry: RetryConfig { attempts: self.deliver_attempts, ..RetryConfig::default() },
             timeout: self.deliver_timeout,
         }))
     }

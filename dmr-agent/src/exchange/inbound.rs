@@ -164,7 +164,7 @@ impl Exchange {
         let (id, from) = (message.reference.id, taken.sender);
         let claim = match message.kind {
             Kind::ANSWER => self.with_records(|records| records.answered(from, question, id)),
-            _ => self.with_records(|records| records.receipted(from, question, Verdict::Delivered)),
+            _ => self.with_records(|records| records.declined(from, question)),
         };
         match claim {
             Claim::Foreign => {

@@ -77,7 +77,7 @@ impl Exchange {
                 return Err(SendError::Full { retry_after: FULL_RETRY });
             }
         }
-        let is_new = self.with_records(|records| records.begin(message.reference, &message.recipients));
+        let is_new = self.with_records(|records| records.begin(message.reference, message.kind, &message.recipients));
         if is_new { Ok(()) } else { Err(SendError::Duplicate(id)) }
     }
 
@@ -95,7 +95,7 @@ impl Exchange {
             let _ = confirmed.send(Err(SendError::Duplicate(id)));
             return;
         }
-        if !self.with_records(|records| records.begin(message.reference, &message.recipients)) {
+        if !self.with_records(|records| records.begin(message.reference, message.kind, &message.recipients)) {
             // The same, and that answer was confirmed.
             self.settle(question.delivery, Settlement::Ack);
             let _ = confirmed.send(Err(SendError::Duplicate(id)));

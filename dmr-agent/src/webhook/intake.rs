@@ -20,7 +20,7 @@ use crate::message_view;
 
 /// Counter: calls of the webhook, by outcome.
 const CALLS: &str = "dmr_agent_webhook_calls_total";
-/// When a message comes again that no program takes: it waits at the server, which forgets nothing before it expires.
+/// When a message comes again that no program takes, or that could not be answered now. It waits at the server.
 const PARKED: Duration = Duration::from_secs(30);
 
 /// The program's end of the stream of deliveries.
@@ -73,6 +73,10 @@ async fn deliver(webhook: Webhook, state: Arc<ApiState>, delivery: Delivery) {
         return delivery.reject(FailureReason::Malformed);
     };
     if message.kind == Kind::QUESTION {
+        if let Some(reason) = state.agent.unsealable() {
+            tracing::warn!(id = %message.reference.id, %reason, "a question waits: its answer could not be sealed");
+            return delivery.retry(PARKED);
+        }
         // Before the call: the service may answer by itself while it is being called.
         state.questions.remember(message);
     }

@@ -21,6 +21,7 @@ use dmr_core::retry::RetryConfig;
 pub(crate) use caller::Caller;
 pub use caller::CallerError;
 pub(crate) use intake::{Intake, Webhook};
+pub(crate) use rules::LONGEST_WAIT;
 
 /// How the webhook is called.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dmr_core::header::Kind;
+use dmr_core::limit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,8 +12,10 @@ use crate::json_message::JsonMessage;
 
 /// The `type` of an answer that names none, to a question whose own type does not fit it.
 const ANSWER: &str = "Answer";
+/// Longest body of an answer: a message, less what is sealed around the body.
+const LONGEST_ANSWER: usize = limit::MESSAGE - 1024;
 /// Longest wait that a service may ask for with `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A response, as far as it matters.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +82,11 @@ fn answer(question_type: &str, body: Option<&[u8]>) -> Meaning {
         Ok(None) => return Meaning::BadAnswer("its payload is nested too deeply"),
         Err(_) => return Meaning::BadAnswer("its type is empty, too long or not plain text"),
     };
-    Meaning::Answered(JsonMessage { timestamp, type_name, payload: payload.to_owned() })
+    let answer = JsonMessage { timestamp, type_name, payload: payload.to_owned() };
+    if answer.encode().len() > LONGEST_ANSWER {
+        return Meaning::BadAnswer("it is longer than a message");
+    }
+    Meaning::Answered(answer)
 }
 
 /// `Retry-After` in seconds (RFC 9110, section 10.2.3); a date counts as no hint.
@@ -179,6 +186,9 @@ mod tests {
         let response = Response { status: 200, retry_after: None, body: None };
         assert!(matches!(meaning(Kind::QUESTION, "Note", response), Meaning::BadAnswer(_)));
         assert!(matches!(meaning(Kind::EVENT, "Note", response), Meaning::Taken));
+        let body = format!(r#"{{"payload":"{}"}}"#, "x".repeat(limit::MESSAGE - 100));
+        let response = Response { status: 200, retry_after: None, body: Some(body.as_bytes()) };
+        assert!(matches!(meaning(Kind::QUESTION, "Note", response), Meaning::BadAnswer(_)));
     }
 
     #[test]

@@ -135,7 +135,24 @@ async fn an_answer_that_is_too_large_leaves_the_question_unsettled() {
     tax.send(question(police.participant(), "how much?")).await.unwrap();
     let answered = next(&mut inbox).await.answer(Answer::new("text/plain", vec![0; 2 << 20])).await;
     assert!(matches!(answered, Err(SendError::TooLarge { .. })), "{answered:?}");
+    tokio::time::sleep(Duration::from_secs(30)).await;
     next(&mut inbox).await.ack();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_has_no_answer() {
+    let (network, relay) = network();
+    let (tax, _tax_inbox) = network.receiver("tax", &relay).await;
+    let (police, mut inbox) = network.receiver("police", &relay).await;
+    let event = OutgoingMessage::event(police.participant(), "text/plain", "just so you know");
+    let told = tax.send(event).await.unwrap().message;
+    let answered = next(&mut inbox).await.answer(Answer::new("text/plain", "thanks")).await;
+    assert_eq!(answered, Err(SendError::NotAQuestion));
+    // One that is sent all the same is refused at the other end.
+    let reply = OutgoingMessage::answer(tax.participant(), told, "text/plain", "thanks");
+    let sent = police.send(reply).await.unwrap().message;
+    let refused = MessageStatus::Failed { reason: FailureReason::Unsolicited, signed: true };
+    until_true("refused", || police.message(sent.id) == Some(refused)).await;
 }
 
 #[tokio::test(start_paused = true)]

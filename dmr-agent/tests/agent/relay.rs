@@ -216,6 +216,8 @@ impl ServerLink {
         let store = broker.store().await.unwrap();
         let mut config = ServerSessionConfig::new(name("testnet"), name("relay"), session, store, nonce);
         config.credit = *relay.shared.credit.lock().unwrap();
+        // Few, since tests let days pass.
+        config.heartbeat = Duration::from_secs(600);
         let directory = relay.shared.directory.subscribe();
         config.directory_revision = directory.borrow().revision();
         let origin = Instant::now();
