@@ -115,8 +115,6 @@ fn check_version(version: u32) -> Result<(), KeyFileError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use dmr_core::directory::Validity;
     use dmr_core::time::Timestamp;
 
@@ -134,6 +132,8 @@ mod tests {
     #[cfg(feature = "seal")]
     #[test]
     fn the_fullest_key_file_never_outgrows_the_memory_that_is_erased() {
+        use std::time::Duration;
+
         use dmr_core::directory::KeyUse;
         use dmr_core::header::Suite;
 
