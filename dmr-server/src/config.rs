@@ -85,6 +85,7 @@ impl ServerConfig {
             ("unauthenticated", limits.unauthenticated),
             ("links per participant", limits.links_per_participant),
             ("credit", usize::from(limits.credit)),
+            ("queued bytes", usize::try_from(self.queues.total_bytes).unwrap_or(usize::MAX)),
         ];
         let spans = [
             ("login timeout", limits.login_timeout),

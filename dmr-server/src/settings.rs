@@ -189,6 +189,9 @@ struct LimitSettings {
     /// Bytes a second from one participant; 0 for no bound
     #[arg(long, value_name = "SIZE", env = "DMR_RATE_BYTES", default_value = "64MiB", value_parser = units::size)]
     rate_bytes: u64,
+    /// Bytes of messages that the memory broker holds in all; past it messages are refused, to be sent again later
+    #[arg(long, value_name = "SIZE", env = "DMR_MAX_QUEUED_BYTES", default_value = "1GiB", value_parser = units::size)]
+    max_queued_bytes: u64,
     /// Publishes that one link may have unconfirmed
     #[arg(long, value_name = "N", env = "DMR_CREDIT", default_value_t = Limits::default().credit)]
     credit: u16,
@@ -342,6 +345,7 @@ impl RunSettings {
         config.allow_plain = self.allow_plain;
         config.keys = keys;
         config.limits = self.limits.limits();
+        config.queues.total_bytes = self.limits.max_queued_bytes;
         config.check()?;
         Ok(config)
     }

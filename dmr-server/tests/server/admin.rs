@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use dmr_core::reason::RejectReason;
+
 use super::harness::TestServer;
 use super::network::Network;
 
@@ -75,4 +77,22 @@ async fn health_is_served_to_anyone_who_asks_right() {
     assert_eq!(server.page("/livez").await.0, 200);
     assert_eq!(server.page("/readyz").await.0, 200);
     assert_eq!(server.page("/elsewhere").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_server_whose_broker_takes_no_message_is_not_ready() {
+    let network = Network::of(&["tax", "police"]);
+    let server = TestServer::start_with(&network, &["--max-queued-bytes", "2KiB"]).await;
+    let mut tax = server.log_in(&network, "tax").await;
+    assert_eq!(server.page("/readyz").await.0, 200);
+    tax.publish_confirmed(&network.seal("tax", &["police"])).await;
+    let (reason, _) = tax.publish_rejected(&network.seal("tax", &["police"])).await;
+    assert_eq!(reason, RejectReason::Unavailable);
+    // Too full for a message, though not for a probe; and then for that too.
+    drop(server);
+    let full = TestServer::start_with(&network, &["--max-queued-bytes", "200"]).await;
+    let (status, body) = full.page("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("no room for a message"), "{body}");
+    assert_eq!(full.page("/livez").await.0, 200);
 }
