@@ -44,3 +44,60 @@ impl Questions {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).by_id.get(&(asker, id)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dmr_core::content::Message;
+    use dmr_core::header::Kind;
+    use dmr_core::id::Digest;
+    use dmr_core::time::Timestamp;
+
+    use super::*;
+
+    fn question(number: u32, sender: u8) -> IncomingMessage {
+        let mut id = [1; 16];
+        id.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
+        let content = Message {
+            content_type: String::new(),
+            conversation: None,
+            sequence: None,
+            room: None,
+            in_reply_to: None,
+            body: bytes::Bytes::new(),
+        };
+        IncomingMessage {
+            reference: Reference { id: MessageId::from_custom_bytes(id), digest: Digest([sender; 32]) },
+            sender: ParticipantId::from_custom_bytes([sender; 16]),
+            recipients: Vec::new(),
+            kind: Kind::QUESTION,
+            created: Timestamp(0),
+            expires: Timestamp(0),
+            content,
+            attempt: 1,
+            solicited: false,
+        }
+    }
+
+    #[test]
+    fn two_askers_may_use_one_id() {
+        let (questions, one, other) = (Questions::default(), question(1, 1), question(1, 2));
+        questions.remember(&one);
+        questions.remember(&other);
+        assert_eq!(questions.find(one.sender, one.reference.id), Some(one.reference));
+        assert_eq!(questions.find(other.sender, one.reference.id), Some(other.reference));
+        assert_eq!(questions.find(ParticipantId::from_custom_bytes([3; 16]), one.reference.id), None);
+    }
+
+    #[test]
+    fn the_oldest_questions_are_forgotten_first_and_a_copy_counts_once() {
+        let questions = Questions::default();
+        let first = question(0, 1);
+        questions.remember(&first);
+        for number in 0..u32::try_from(CAPACITY).unwrap() {
+            questions.remember(&question(number, 1));
+        }
+        assert!(questions.find(first.sender, first.reference.id).is_some());
+        questions.remember(&question(u32::MAX, 1));
+        assert!(questions.find(first.sender, first.reference.id).is_none());
+    }
+}
