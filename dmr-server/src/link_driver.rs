@@ -12,9 +12,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use dmr_core::envelope::Envelope;
-use dmr_core::frame::{AgentFrame, RecipientResult, ServerFrame};
+use dmr_core::frame::{AgentFrame, RecipientResult};
 use dmr_core::reason::CloseReason;
 use dmr_core::session::{Disposed, ServerOutput, ServerSession, Ticket, Transmit};
 use dmr_core::time::Now;
@@ -26,6 +25,7 @@ use tokio::time::Sleep;
 use crate::access::Access;
 use crate::feed::{Fed, Feed};
 use crate::gate::Pass;
+use crate::listener::STRANGER_INPUT;
 use crate::publish;
 use crate::registry::Seat;
 use crate::shared::Shared;
@@ -33,8 +33,6 @@ use crate::signals::Signal;
 
 /// What agents are asked to wait before they come back to a server that drains.
 const DRAIN_RETRY: Duration = Duration::from_secs(2);
-/// Bytes that are read of a link before its login.
-pub(crate) const STRANGER_INPUT: u64 = dmr_core::limit::LOGIN_FRAME as u64 * 2;
 
 /// A publish that waits for the broker.
 type Publishing = Pin<Box<dyn Future<Output = (Ticket, Vec<RecipientResult>, Duration)> + Send>>;
@@ -188,7 +186,7 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
     async fn transmit(&mut self) {
         match self.session.poll_transmit() {
             Some(Transmit::Frame(frame)) => {
-                self.note(&frame);
+                self.shared.metrics.sent(&frame);
                 self.unflushed = true;
                 if let Err(error) = self.sender.queue(frame) {
                     self.lose(&error);
@@ -196,19 +194,6 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
             }
             Some(Transmit::Close(reason)) => self.close(reason).await,
             None => {}
-        }
-    }
-
-    /// Counts a frame that is sent. What was not taken is counted here, as it is told: some of it the session refuses
-    /// without asking.
-    fn note(&self, frame: &Bytes) {
-        let name = ServerFrame::name_of(frame);
-        self.shared.metrics.socket.sent(name);
-        if name == "reject"
-            && let Ok(ServerFrame::Reject { id, reason, .. }) = ServerFrame::decode(frame)
-        {
-            self.shared.metrics.rejected(reason);
-            tracing::debug!(session = %self.session.session(), %id, %reason, "not taken");
         }
     }
 

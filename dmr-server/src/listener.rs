@@ -16,11 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::gate::{Pass, Shed};
-use crate::link_driver::{LinkDriver, STRANGER_INPUT};
+use crate::link_driver::LinkDriver;
 use crate::shared::Shared;
 
 /// Connections that are told at once why they are turned away. More are dropped without a word.
 const POLITE: usize = 32;
+/// Bytes that are read of a link before its login.
+pub(crate) const STRANGER_INPUT: u64 = dmr_core::limit::LOGIN_FRAME as u64 * 2;
 /// Pause after the system refused a connection, for example for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

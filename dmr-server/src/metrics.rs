@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use dmr_core::frame::ServerFrame;
 use dmr_core::id::Name;
 use dmr_core::reason::{CloseReason, FailureReason, RejectReason};
 use dmr_crypto::VerifiedDirectory;
@@ -89,8 +91,16 @@ impl ServerMetrics {
         }
     }
 
-    pub(crate) fn rejected(&self, reason: RejectReason) {
-        count(&self.rejected, reason.number());
+    /// A frame is sent. What was not taken is counted here, as it is told: some of it the session refuses by itself.
+    pub(crate) fn sent(&self, frame: &Bytes) {
+        let name = ServerFrame::name_of(frame);
+        self.socket.sent(name);
+        if name == "reject"
+            && let Ok(ServerFrame::Reject { id, reason, .. }) = ServerFrame::decode(frame)
+        {
+            count(&self.rejected, reason.number());
+            tracing::debug!(%id, %reason, "not taken");
+        }
     }
 
     pub(crate) fn closed(&self, reason: CloseReason) {
