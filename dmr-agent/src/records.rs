@@ -124,6 +124,14 @@ impl Records {
         }
     }
 
+    /// Nobody will speak of it any more: it is kept like those that have an end.
+    pub(crate) fn retire(&mut self, id: MessageId) {
+        if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
+            self.ended.push_back(id);
+            self.trim();
+        }
+    }
+
     /// It is over without a word from its recipients.
     pub(crate) fn failed(&mut self, id: MessageId, reason: FailureReason) {
         if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
@@ -185,9 +193,14 @@ impl Records {
             // Whoever has stopped waiting needs no word.
             let _ = waiter.send(status);
         }
+        self.trim();
+    }
+
+    fn trim(&mut self) {
         while self.ended.len() > self.capacity {
             if let Some(oldest) = self.ended.pop_front() {
                 self.records.remove(&oldest);
+                self.waiting.remove(&oldest);
             }
         }
     }
@@ -300,6 +313,19 @@ mod tests {
         assert_eq!(records.receipted(participant(1), forged, Verdict::Delivered), Claim::Foreign);
         assert_eq!(records.receipted(participant(1), message(2), Verdict::Delivered), Claim::Unknown);
         assert_eq!(records.status(message(1).id), Some(MessageStatus::Accepted));
+    }
+
+    #[test]
+    fn what_nobody_will_speak_of_is_kept_like_what_has_ended() {
+        let mut records = sent(&[1]);
+        records.retire(message(1).id);
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Accepted));
+        for number in 2..=3 {
+            assert!(records.begin(message(number), Kind::EVENT, &[participant(1)]));
+            records.retire(message(number).id);
+        }
+        assert_eq!(records.status(message(1).id), None);
+        assert_eq!((records.records.len(), records.ended.len()), (2, 2));
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(crate) enum Command {
 pub(crate) enum Reply {
     /// An answer, or that there will be none, to be settled by the asker.
     Answer(Box<Delivery>),
-    /// Every recipient refused the question, signed.
+    /// Every recipient spoke, and one at least refused the question, signed.
     Failed(FailureReason),
 }
 
@@ -107,6 +107,8 @@ pub(crate) struct Exchange {
     outgoing: HashMap<MessageId, Outgoing>,
     /// Those that a server could not take, by the time of the next attempt.
     resend: BTreeSet<(Duration, MessageId)>,
+    /// Bytes of their envelopes.
+    resend_bytes: usize,
     guard: ReplayGuard<Remembered>,
     desk: ReceiptDesk<DeliveryId>,
     /// Receipt messages without a confirm.
@@ -147,6 +149,7 @@ impl Exchange {
             asks: HashMap::new(),
             outgoing: HashMap::new(),
             resend: BTreeSet::new(),
+            resend_bytes: 0,
             guard: ReplayGuard::new(limits.replay_guard),
             desk: ReceiptDesk::new(limits.receipts),
             receipt_messages: BTreeMap::new(),
@@ -233,6 +236,9 @@ impl Exchange {
                     tracing::warn!(%reason, retry_in_ms = retry_in.as_millis(), "no link to a server");
                     if reason == CloseReason::LoginRefused {
                         self.refused_logins = self.refused_logins.wrapping_add(1);
+                    }
+                    if self.outlets.status.borrow().ready {
+                        self.link_was_lost();
                     }
                     self.set_status(LinkStatus::default());
                 }

@@ -32,8 +32,11 @@ pub(super) struct Outgoing {
     confirmed: Option<oneshot::Sender<Result<Accepted, SendError>>>,
     /// For an answer: the deliveries of its question, settled once it is confirmed.
     questions: Vec<Taken>,
-    /// The same bytes are tried until they expire: an answer, or what some of the recipients have already.
+    /// The same bytes are tried until they expire: an answer, or what a recipient may have already. Other bytes under its
+    /// id would be refused there as a replay.
     persists: bool,
+    /// A link was lost while it was on its way: a server may have stored it.
+    in_doubt: bool,
     /// When they are tried again, while the session does not have them.
     again_at: Option<Duration>,
 }
@@ -60,6 +63,7 @@ impl Exchange {
             confirmed: Some(confirmed),
             questions: Vec::new(),
             persists: false,
+            in_doubt: false,
             again_at: None,
         });
     }
@@ -67,8 +71,9 @@ impl Exchange {
     fn admit_publish(&mut self, message: &SealedMessage, asks: bool) -> Result<(), SendError> {
         let id = message.reference.id;
         let outbox = self.session.outbox();
-        let bytes = outbox.bytes.saturating_add(message.envelope.len());
-        if outbox.messages >= self.limits.outbox_messages || bytes > self.limits.outbox_bytes {
+        let messages = outbox.messages.saturating_add(self.resend.len());
+        let bytes = outbox.bytes.saturating_add(self.resend_bytes).saturating_add(message.envelope.len());
+        if messages >= self.limits.outbox_messages || bytes > self.limits.outbox_bytes {
             return Err(SendError::Full { retry_after: FULL_RETRY });
         }
         if asks && self.asks.len() >= self.limits.asks {
@@ -106,6 +111,7 @@ impl Exchange {
             confirmed: Some(confirmed),
             questions: vec![question],
             persists: true,
+            in_doubt: false,
             again_at: None,
         });
     }
@@ -133,9 +139,10 @@ impl Exchange {
         }
     }
 
-    /// Takes back what was never on any link.
+    /// Takes back what was never on any link. What persists was, though the session may have it anew.
     pub(super) fn withdraw(&mut self, id: MessageId) -> bool {
-        let withdrawn = self.session.withdraw(id);
+        let persists = self.outgoing.get(&id).is_some_and(|outgoing| outgoing.persists);
+        let withdrawn = !persists && self.session.withdraw(id);
         if withdrawn {
             self.give_up(id, SendError::Withdrawn);
         }
@@ -148,6 +155,9 @@ impl Exchange {
             return;
         }
         self.with_records(|records| records.accepted(id));
+        if !self.receipts {
+            self.with_records(|records| records.retire(id));
+        }
         if let Some(outgoing) = self.take_outgoing(id) {
             observe::message("accepted");
             for question in outgoing.questions {
@@ -172,15 +182,18 @@ impl Exchange {
         if self.receipts_given_up(id) {
             return;
         }
-        let partly_stored = recipients.iter().any(|result| result.reason.is_none());
+        let perhaps_stored = |reason: Option<RejectReason>| matches!(reason, None | Some(RejectReason::Undecided));
+        let mut in_doubt =
+            perhaps_stored(Some(reason)) || recipients.iter().any(|result| perhaps_stored(result.reason));
         if let Some(outgoing) = self.outgoing.get_mut(&id) {
-            outgoing.persists |= partly_stored;
+            in_doubt |= outgoing.in_doubt;
+            outgoing.persists |= in_doubt;
             if outgoing.persists && reason.is_retryable() {
                 return self.resend_after(id, retry_after);
             }
         }
-        if partly_stored || !self.outgoing.contains_key(&id) {
-            // Somebody has it, so its id stays taken.
+        if in_doubt || !self.outgoing.contains_key(&id) {
+            // Somebody may have it, so its id stays taken.
             self.with_records(|records| records.failed(id, FailureReason::NotAccepted));
         }
         self.give_up(id, SendError::Rejected { reason, retry_after, recipients });
@@ -204,6 +217,14 @@ impl Exchange {
         self.with_records(|records| records.failed(id, reason));
     }
 
+    /// The link was lost: what was on it may be stored. Which of these were is the session's to know; that of all of them
+    /// is assumed costs no more than a retry by this agent where its caller could have done it.
+    pub(super) fn link_was_lost(&mut self) {
+        for outgoing in self.outgoing.values_mut() {
+            outgoing.in_doubt = true;
+        }
+    }
+
     /// Nothing more is tried for it.
     fn give_up(&mut self, id: MessageId, error: SendError) {
         let Some(outgoing) = self.take_outgoing(id) else { return };
@@ -223,15 +244,19 @@ impl Exchange {
         let outgoing = self.outgoing.remove(&id)?;
         if let Some(at) = outgoing.again_at {
             self.resend.remove(&(at, id));
+            self.resend_bytes -= outgoing.message.envelope.len();
         }
         Some(outgoing)
     }
 
     fn resend_after(&mut self, id: MessageId, after: Duration) {
         let at = self.sealer.clock().now().elapsed.saturating_add(after.max(RESEND));
-        if let Some(outgoing) = self.outgoing.get_mut(&id) {
+        if let Some(outgoing) = self.outgoing.get_mut(&id)
+            && outgoing.again_at.is_none()
+        {
             outgoing.again_at = Some(at);
             self.resend.insert((at, id));
+            self.resend_bytes += outgoing.message.envelope.len();
         }
     }
 
@@ -244,6 +269,7 @@ impl Exchange {
             self.resend.pop_first();
             let Some(mut outgoing) = self.outgoing.remove(&id) else { continue };
             outgoing.again_at = None;
+            self.resend_bytes -= outgoing.message.envelope.len();
             if outgoing.message.expires < self.sealer.clock().wall() {
                 self.outgoing.insert(id, outgoing);
                 self.expired(id);
@@ -253,11 +279,13 @@ impl Exchange {
         }
     }
 
-    /// Messages that are tried again, for a bound on them: see [`Limits::RESERVED_MESSAGES`].
+    /// Whether there is room for an answer: see [`Limits::RESERVED_MESSAGES`]. What waits to be tried again counts.
     pub(super) fn may_answer_now(&self) -> bool {
         let outbox = self.session.outbox();
         let most = self.limits.outbox_messages.saturating_add(Limits::RESERVED_MESSAGES / 2);
-        self.resend.len() < Limits::RESERVED_MESSAGES && outbox.messages < most
+        let bytes = outbox.bytes.saturating_add(self.resend_bytes);
+        outbox.messages.saturating_add(self.resend.len()) < most
+            && bytes < self.limits.outbox_bytes.saturating_add(Limits::RESERVED_BYTES / 2)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use dmr_agent::{Answer, MessageStatus};
 use dmr_core::header::Kind;
 use dmr_core::id::MessageId;
+use dmr_core::reason::RejectReason;
 
 use crate::network::{Network, next, question};
 use crate::relay::Relay;
@@ -56,6 +57,46 @@ async fn a_publish_without_its_confirm_is_sent_again_with_the_same_bytes() {
     let second = tokio::time::timeout(Duration::from_secs(120), inbox.next()).await;
     assert!(second.is_err());
     assert_eq!(relay.held().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_stored_is_published_again_with_the_same_bytes_although_the_server_refuses_it_for_now() {
+    let (network, relay) = network();
+    let tax = network.agent("tax", &relay).await;
+    relay.hold_confirms(true);
+    let message = question(network.id("police"), "stored, and then refused");
+    let sending = tokio::spawn({
+        let tax = tax.clone();
+        async move { tax.send(message).await }
+    });
+    until_true("stored", || relay.published(Kind::QUESTION).len() == 1).await;
+    relay.refuse_next(&[RejectReason::RateLimited, RejectReason::Undecided]);
+    relay.cut_links();
+    until_true("refused", || relay.published(Kind::QUESTION).len() == 2).await;
+    relay.hold_confirms(false);
+    let accepted = within("the confirm", sending).await.unwrap().unwrap();
+    let published = relay.published(Kind::QUESTION);
+    assert_eq!(published.len(), 4);
+    assert!(published.iter().all(|envelope| envelope.bytes() == published[0].bytes()));
+
+    let (_police, mut inbox) = network.receiver("police", &relay).await;
+    next(&mut inbox).await.ack();
+    until_true("delivered", || tax.message(accepted.message.id) == Some(MessageStatus::Delivered)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_did_not_decide_on_is_neither_given_back_nor_taken_back() {
+    let (network, relay) = network();
+    let tax = network.agent("tax", &relay).await;
+    relay.refuse_next(&[RejectReason::Undecided]);
+    let id = MessageId::from_custom_bytes([5; 16]);
+    let mut sending = Box::pin(tax.send(question(network.id("police"), "stored or not").with_id(id)));
+    assert!(tokio::time::timeout(Duration::from_millis(500), &mut sending).await.is_err());
+    assert!(!tax.withdraw(id).await, "it may be stored");
+    within("the confirm", sending).await.unwrap();
+    let published = relay.published(Kind::QUESTION);
+    assert_eq!(published.len(), 2);
+    assert_eq!(published[0].bytes(), published[1].bytes());
 }
 
 #[tokio::test(start_paused = true)]
