@@ -30,6 +30,8 @@ const FILE: &str = "directory.jws";
 pub(crate) struct DirectoryStore {
     trust: DirectoryTrust,
     dir: Option<PathBuf>,
+    /// The directory in use could not be written yet.
+    unkept: bool,
 }
 
 impl DirectoryStore {
@@ -49,7 +51,30 @@ impl DirectoryStore {
                 trust.restore(&bundle, now).map_err(|error| failed(error.to_string()))?;
             }
         }
-        Ok(Self { trust, dir })
+        let mut store = Self { trust, dir, unkept: false };
+        store.restore_fork(now)?;
+        Ok(store)
+    }
+
+    /// A fork of the directory in use that was seen before a restart still stops sealing: only a newer directory, or an
+    /// operator who takes the evidence away, ends that.
+    fn restore_fork(&mut self, now: Timestamp) -> Result<(), ConnectError> {
+        let (Some(dir), Some(current)) = (&self.dir, self.trust.current()) else { return Ok(()) };
+        let file = dir.join(fork_file(current.revision(), "other"));
+        let failed = |error: state_file::StateFileError| ConnectError::State {
+            path: file.clone(),
+            reason: error.to_string().into(),
+        };
+        if let Some(other) = state_file::read(&file, limit::DIRECTORY).map_err(failed)? {
+            match self.trust.offer(&other, now) {
+                Err(TrustError::Forked { .. }) => tracing::error!(
+                    evidence = %file.display(),
+                    "EQUIVOCATION, seen before a restart: nothing is sealed until a newer directory resolves it"
+                ),
+                judged => tracing::warn!(evidence = %file.display(), ?judged, "kept evidence is of no fork"),
+            }
+        }
+        Ok(())
     }
 
     /// Makes the state directory. Blocks.
@@ -70,28 +95,46 @@ impl DirectoryStore {
     fn offer(&mut self, document: &[u8], now: Timestamp) -> Result<Offer, TrustError> {
         let offer = self.trust.offer(document, now);
         match &offer {
-            Ok(Offer::Adopted(directory)) => self.keep(FILE, directory.bundle()),
+            Ok(Offer::Adopted(directory)) => self.unkept = !self.keep(FILE, directory.bundle()),
             Err(TrustError::Forked { revision }) => self.keep_evidence(*revision),
             Ok(Offer::Unchanged) | Err(_) => {}
         }
         offer
     }
 
-    /// A document that cannot be written is used all the same: it may revoke a key. It is then unknown after a restart.
-    fn keep(&self, name: &str, bundle: &[u8]) {
-        if let Some(dir) = &self.dir
-            && let Err(error) = state_file::replace(&dir.join(name), bundle)
+    /// Writes the directory in use where that failed before. Blocks.
+    fn keep_again(&mut self) {
+        if self.unkept
+            && let Some(directory) = self.trust.current()
         {
-            tracing::error!(%error, "the directory cannot be kept; after a restart an older one would be accepted");
+            self.unkept = !self.keep(FILE, directory.bundle());
+        }
+    }
+
+    /// A document that cannot be written is used all the same: it may revoke a key. Until it is written it would be
+    /// unknown after a restart. `false`: it is not.
+    fn keep(&self, name: &str, bundle: &[u8]) -> bool {
+        let Some(dir) = &self.dir else { return true };
+        match state_file::replace(&dir.join(name), bundle) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the directory cannot be kept; after a restart an older one would be accepted");
+                false
+            }
         }
     }
 
     fn keep_evidence(&self, revision: u64) {
         if let Some(fork) = self.trust.fork() {
-            self.keep(&format!("fork-{revision}-ours.jws"), &fork.ours);
-            self.keep(&format!("fork-{revision}-other.jws"), &fork.other);
+            self.keep(&fork_file(revision, "ours"), &fork.ours);
+            self.keep(&fork_file(revision, "other"), &fork.other);
         }
     }
+}
+
+/// Where one side of a fork is kept.
+fn fork_file(revision: u64, side: &str) -> String {
+    format!("fork-{revision}-{side}.jws")
 }
 
 /// The task that owns the store.
@@ -111,18 +154,27 @@ impl DirectoryKeeper {
         loop {
             let document = tokio::select! {
                 document = documents.recv() => match document {
-                    Some(document) => document,
+                    Some(document) => Some(document),
                     None => return,
                 },
                 _ = look.tick() => {
                     sealer.erase_expired_keys();
                     alarms.look(&sealer);
-                    continue;
+                    if !store.unkept {
+                        continue;
+                    }
+                    None
                 }
             };
             let now = sealer.clock().wall();
             let judged = tokio::task::spawn_blocking(move || {
-                let offer = store.offer(&document, now);
+                let offer = match document {
+                    Some(document) => store.offer(&document, now),
+                    None => {
+                        store.keep_again();
+                        Ok(Offer::Unchanged)
+                    }
+                };
                 (store, offer)
             });
             // The closure cannot be cancelled; were it to panic, there is no store to go on with.

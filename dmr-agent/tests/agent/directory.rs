@@ -121,6 +121,30 @@ async fn two_directories_of_one_revision_stop_sealing_and_both_are_kept() {
     let (bytes, _) = sealed(&network.keyring("tax"), &honest, to, plain("text/plain", "still opened", None));
     relay.inject(police.participant(), bytes).await;
     assert_eq!(next(&mut inbox).await.message.content.body, "still opened");
+
+    // A restart does not forget it, and a newer directory resolves it.
+    police.shutdown().await;
+    let mut config = network.config("police");
+    config.state = Some(state.path().to_owned());
+    let police = Agent::connect_with(config, relay.dialer(), RelayDialer::names()).await.unwrap();
+    assert_eq!((revision(&police), police.unsealable()), (3, Some(Unsealable::Forked)));
+    relay.set_directory(network.amend(|_| {}));
+    until_true("resolved", || revision(&police) == 4 && police.unsealable().is_none()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_could_not_be_written_is_written_later() {
+    let (network, relay) = network();
+    let state = tempfile::tempdir().unwrap();
+    let mut config = network.config("tax");
+    config.state = Some(state.path().to_owned());
+    let kept = state.path().join("directory.jws");
+    std::fs::create_dir(state.path().join(".directory.jws.new")).unwrap();
+    let tax = start(config, &relay).await;
+    assert!(tax.is_ready() && !kept.exists());
+    std::fs::remove_dir(state.path().join(".directory.jws.new")).unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    until_true("written", || std::fs::read(&kept).is_ok_and(|bytes| bytes == network.directory().bundle()[..])).await;
 }
 
 #[tokio::test(start_paused = true)]
