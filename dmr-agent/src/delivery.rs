@@ -89,7 +89,8 @@ impl Delivery {
     ///
     /// # Errors
     /// [`SendError`]: when nothing can be sealed, the answer is too large or this is no question, the message comes again
-    /// after half a minute; when the server refuses the answer for good, the question counts as delivered without one.
+    /// after half a minute. When the asker may not be written to, or the server refuses the answer for good, the question
+    /// counts as delivered without one: the program would only answer it again.
     ///
     /// # Cancel safety
     /// Dropped before its first poll it is as if the delivery were dropped; after that the answer is on its way
@@ -102,7 +103,11 @@ impl Delivery {
                 outcome.await.unwrap_or(Err(SendError::Stopped))
             }
             Err(error) => {
-                self.settle(Outcome::Retry(UNSEALED_RETRY));
+                let is_final = matches!(
+                    error,
+                    SendError::PolicyRefused(_) | SendError::UnknownRecipient(_) | SendError::RecipientInactive(_)
+                );
+                self.settle(if is_final { Outcome::Ack } else { Outcome::Retry(UNSEALED_RETRY) });
                 Err(error)
             }
         }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use dmr_agent::{Answer, MessageStatus, OutgoingMessage, SendError};
 use dmr_core::content::Reference;
+use dmr_core::directory::Permission;
 use dmr_core::header::Kind;
 use dmr_core::id::{Digest, MessageId};
 use dmr_core::reason::{FailureReason, RejectReason};
+use dmr_transport::Disposition;
 
 use crate::network::{Network, next, question};
 use crate::receipts::{plain, sealed};
@@ -125,6 +127,20 @@ async fn a_question_whose_answer_is_refused_for_good_counts_as_delivered() {
     let answered = delivery.answer(Answer::new("text/plain", "no")).await;
     assert!(matches!(answered, Err(SendError::Rejected { reason: RejectReason::PolicyRefused, .. })), "{answered:?}");
     until_true("delivered", || tax.message(asked.id) == Some(MessageStatus::Delivered)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_whose_asker_may_not_be_written_to_is_not_asked_again_and_again() {
+    let network = Network::of(&["tax", "police"]);
+    let (from, to) = (vec![crate::network::name("tax")], vec![crate::network::name("police")]);
+    let relay = Relay::new(network.amend(|directory| directory.policy = vec![Permission { from, to }]));
+    let tax = network.agent("tax", &relay).await;
+    let (police, mut inbox) = network.receiver("police", &relay).await;
+    tax.send(question(police.participant(), "one way?")).await.unwrap();
+    let answered = next(&mut inbox).await.answer(Answer::new("text/plain", "no way back")).await;
+    assert_eq!(answered, Err(SendError::PolicyRefused(tax.participant())));
+    until_true("settled", || relay.settled_by(police.participant()) == [Disposition::Ack]).await;
+    assert!(tokio::time::timeout(Duration::from_secs(120), inbox.next()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
