@@ -71,15 +71,22 @@ impl Caller {
         Ok(Self { client, url: config.url.as_url().clone() })
     }
 
-    /// One call. The error says why nothing came back, without the URL, which may hold a secret.
-    pub(super) async fn call(&self, id: MessageId, body: Bytes) -> Result<Called, reqwest::Error> {
+    /// One call. Where the status says all there is to say, a body that breaks off does not matter: `may_answer` is
+    /// whether that of a 2xx counts. The error says why nothing came back, without the URL, which may hold a secret.
+    pub(super) async fn call(&self, id: MessageId, body: Bytes, may_answer: bool) -> Result<Called, reqwest::Error> {
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         let request = request.header("idempotency-key", id.to_string()).body(body);
         let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let (status, retry_after) = (response.status().as_u16(), retry_after.map(str::to_owned));
         let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+        loop {
+            let part = match response.chunk().await {
+                Ok(Some(part)) => part,
+                Ok(None) => break,
+                Err(error) if may_answer && response.status().is_success() => return Err(error.without_url()),
+                Err(_) => break,
+            };
             if body.len() + part.len() > BODY {
                 return Ok(Called { status, retry_after, body: None });
             }

@@ -80,11 +80,9 @@ async fn deliver(webhook: Webhook, state: Arc<ApiState>, delivery: Delivery) {
         // Before the call: the service may answer by itself while it is being called.
         state.questions.remember(message);
     }
+    note_solicited(&state, message, &body);
     match call_until_settled(&webhook, &state, message, &body).await {
-        Settled::Taken => {
-            note_solicited(&state, message, &body);
-            delivery.ack();
-        }
+        Settled::Taken => delivery.ack(),
         Settled::Answered(answer) => {
             let answer = Answer::new(MESSAGE_TYPE, answer.encode());
             let id = message.reference.id;
@@ -113,7 +111,7 @@ async fn call_until_settled(
     let view = message_view::render(message, body, state.agent.participant());
     let mut schedule = RetrySchedule::new(webhook.retry, seed(message));
     loop {
-        let called = webhook.caller.call(id, view.clone()).await;
+        let called = webhook.caller.call(id, view.clone(), message.kind == Kind::QUESTION).await;
         let outcome = match &called {
             Ok(Called { status, retry_after, body: answer }) => {
                 let response =
@@ -160,11 +158,15 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// An answer that the webhook took is at `GET /v1/messages/{id}` too.
+/// An answer is at `GET /v1/messages/{id}` too, whatever the webhook says to it.
 fn note_solicited(state: &ApiState, message: &IncomingMessage, body: &JsonMessage) {
     if let (true, Some(question)) = (message.solicited, message.content.in_reply_to) {
-        let view = message_view::render(message, body, state.agent.participant());
-        state.ledger.advance(question.id, Progress::Answered(view));
+        let progress = if message.kind == Kind::DECLINE {
+            Progress::Declined
+        } else {
+            Progress::Answered(message_view::render(message, body, state.agent.participant()))
+        };
+        state.ledger.advance(question.id, progress);
     }
 }
 

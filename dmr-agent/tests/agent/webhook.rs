@@ -1,11 +1,14 @@
 //! The webhook's rules, over real HTTP.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dmr_agent::MessageStatus;
 use dmr_core::header::Kind;
 use dmr_core::reason::FailureReason;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::chatbot::{Chatbot, Say};
 use crate::network::{Network, next};
@@ -194,6 +197,64 @@ async fn answers_to_messages_go_to_the_webhook_and_are_readable_too() {
         }
     };
     crate::wait::within("readable", readable).await;
+}
+
+#[tokio::test]
+async fn a_late_answer_is_readable_although_the_webhook_refuses_it() {
+    let network = Network::of(&["tax", "police"]);
+    let relay = Relay::new(network.directory());
+    let bot = Chatbot::saying(&[Say::Status(404)]).await;
+    let mut settings = config(&network, "tax");
+    settings.webhook = Some(webhook(&bot.url()));
+    let tax = start(settings, &relay).await;
+    let (_police, mut inbox) = network.receiver("police", &relay).await;
+    let asked = tax.post("/v1/questions?timeout=0", &note("police", "in time?")).await;
+    assert_eq!((asked.status, asked.problem()), (504, "no-answer-yet"));
+    let body = r#"{"timestamp":"2026-01-01T00:00:00Z","type":"Note","payload":"late"}"#;
+    next(&mut inbox).await.answer(dmr_agent::Answer::new(dmr_agent::MESSAGE_TYPE, body)).await.unwrap();
+    until_true("the webhook was told", || bot.calls().len() == 1).await;
+    let late = tax.get(&format!("/v1/messages/{}", asked.body["id"].as_str().unwrap())).await;
+    assert_eq!((&late.body["status"], &late.body["answer"]["payload"]), (&json!("answered"), &json!("late")));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_matters_only_where_it_may_be_the_answer() {
+    let (address, calls) = never_finishing().await;
+    let network = Network::of(&["tax", "police"]);
+    let relay = Relay::new(network.directory());
+    let mut settings = config(&network, "police");
+    settings.webhook = Some(webhook(&format!("http://{address}/hook")));
+    let _police = start(settings, &relay).await;
+    let tax = network.agent("tax", &relay).await;
+    let body = r#"{"timestamp":"2026-01-01T00:00:00Z","type":"Note","payload":1}"#;
+    let event = dmr_agent::OutgoingMessage::event(network.id("police"), dmr_agent::MESSAGE_TYPE, body);
+    let told = tax.send(event).await.unwrap().message.id;
+    until_true("taken", || tax.message(told) == Some(MessageStatus::Delivered)).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    // The timeout covers the body: three calls of half a second each.
+    let question = dmr_agent::OutgoingMessage::question(network.id("police"), dmr_agent::MESSAGE_TYPE, body);
+    let asked = tax.send(question).await.unwrap().message.id;
+    until_true("given up", || tax.message(asked) == Some(UNDELIVERABLE)).await;
+    assert_eq!(calls.load(Ordering::Relaxed), 4);
+}
+
+/// A service that says 200, and then never finishes the body it announced.
+async fn never_finishing() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, calls) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&calls);
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut request = [0; 1_024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"payload\":").await.unwrap();
+            open.push(stream);
+        }
+    });
+    (address, calls)
 }
 
 #[tokio::test]
