@@ -32,7 +32,8 @@ pub struct ServiceConfig {
     pub webhook: Option<WebhookConfig>,
     /// How long a message waits for a link to a server before its caller hears 503. Default 2 s.
     pub no_link: Duration,
-    /// How long a caller waits for the server's confirm before it hears 504. Default 15 s.
+    /// How long a caller waits for the server's confirm before it hears 504, and how long its request's body may take.
+    /// Default 15 s.
     pub unknown: Duration,
     /// Requests to the HTTP API at once; waiting questions count. Default 1,024.
     pub connections: usize,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dmr_core::id::MessageId;
@@ -31,11 +31,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 const LAST_WORD: Duration = Duration::from_millis(250);
 
 /// `POST /v1/messages`
-pub(super) async fn send(
-    State(state): State<Arc<ApiState>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
-    let request = MessageRequest::parse(&within(body)?)?;
+pub(super) async fn send(State(state): State<Arc<ApiState>>, WholeBody(body): WholeBody) -> Result<Response, Problem> {
+    let request = MessageRequest::parse(&body)?;
     let Submission { id, mut progress } = submit(&state, request, None)?;
     let settled = progress.wait_for(|progress| *progress != Progress::Sending);
     let settled =
@@ -51,11 +48,11 @@ pub(super) async fn send(
 /// `POST /v1/questions?timeout=30s`
 pub(super) async fn ask(
     State(state): State<Arc<ApiState>>,
-    Query(wait): Query<Wait>,
-    body: Result<Bytes, BytesRejection>,
+    wait: Result<Query<Wait>, QueryRejection>,
+    WholeBody(body): WholeBody,
 ) -> Result<Response, Problem> {
-    let deadline = Instant::now() + wait.span()?;
-    let request = MessageRequest::parse(&within(body)?)?;
+    let deadline = Instant::now() + wait.map_err(|_| Wait::problem())?.span()?;
+    let request = MessageRequest::parse(&body)?;
     if request.in_reply_to.is_some() {
         return Err(FieldError::new("/inReplyTo", "an answer is no question: use POST /v1/messages").into());
     }
@@ -89,9 +86,12 @@ fn unanswered(id: MessageId, name: &'static str, title: &'static str, status: &s
 }
 
 /// `GET /v1/messages/{id}`
-pub(super) async fn status(State(state): State<Arc<ApiState>>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn status(
+    State(state): State<Arc<ApiState>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
     let not_found = || Problem::new(StatusCode::NOT_FOUND, "unknown-message", "this process knows no such message");
-    let id: MessageId = id.parse().map_err(|_| not_found())?;
+    let id: MessageId = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or_else(not_found)?;
     let status = state.agent.message(id).ok_or_else(not_found)?;
     let body = match status {
         MessageStatus::Failed { reason, signed } => {
@@ -122,18 +122,32 @@ impl Wait {
         let span = text.parse().map(Duration::from_secs).ok().or_else(|| units::duration(text).ok());
         match span {
             Some(span) if span <= LONGEST => Ok(span),
-            _ => Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", "the request is malformed")
-                .detail("timeout must be seconds or a duration such as 30s or 500ms, at most 10m")
-                .member("parameter", "timeout")),
+            _ => Err(Self::problem()),
         }
+    }
+
+    fn problem() -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed", "the request is malformed")
+            .detail("timeout must be seconds or a duration such as 30s or 500ms, at most 10m, given once")
+            .member("parameter", "timeout")
     }
 }
 
-fn within(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
-        _ => FieldError::new("", "could not be read to its end").into(),
-    })
+/// A request's body, whole and within the router's bound. It has the time that its caller would wait for a confirm: one
+/// that does not send it would hold a connection for ever.
+pub(super) struct WholeBody(Bytes);
+
+impl FromRequest<Arc<ApiState>> for WholeBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, Problem> {
+        match tokio::time::timeout(state.patience.unknown, Bytes::from_request(request, state)).await {
+            Ok(Ok(body)) => Ok(Self(body)),
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Problem::too_large()),
+            Ok(Err(_)) => Err(FieldError::new("", "could not be read to its end").into()),
+            Err(_) => Err(FieldError::new("", "did not come in time").into()),
+        }
+    }
 }
 
 pub(super) fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {

@@ -69,7 +69,7 @@ pub(crate) struct ApiState {
 pub(crate) struct Patience {
     /// For a link to a server, before 503.
     pub(crate) no_link: Duration,
-    /// For the confirm, before 504.
+    /// For the confirm, before 504; and for a request's body.
     pub(crate) unknown: Duration,
 }
 

@@ -105,7 +105,8 @@ async fn confirmed_as(
     reply: Option<(oneshot::Receiver<Reply>, Instant)>,
     agent: &Agent,
 ) -> Result<(), Problem> {
-    outcome.unwrap_or(Err(SendError::Stopped))?;
+    // The agent stopped without a word: the message may be at a server.
+    outcome.map_err(|_| Problem::unknown())??;
     ledger.advance(id, Progress::Accepted);
     let Some((reply, answer_by)) = reply else { return Ok(()) };
     match timeout_at(answer_by, reply).await {

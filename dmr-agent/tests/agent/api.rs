@@ -6,6 +6,7 @@ use dmr_agent::{Answer as Reply, BearerToken, Limits, Service, ServiceError};
 use dmr_core::header::Kind;
 use dmr_core::reason::{FailureReason, RejectReason};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::network::{Network, name, next, now};
 use crate::relay::Relay;
@@ -189,7 +190,7 @@ async fn wrong_requests_name_the_wrong_field() {
     let reply = with(question.clone(), "inReplyTo", json!(ID));
     let asked = tax.post("/v1/questions", &reply).await;
     assert_eq!((asked.status, &asked.body["pointer"]), (400, &json!("/inReplyTo")));
-    for timeout in ["soon", "-1", "601", "11m"] {
+    for timeout in ["soon", "-1", "601", "11m", "1&timeout=2"] {
         let refused = tax.post(&format!("/v1/questions?timeout={timeout}"), &question).await;
         assert_eq!((refused.status, &refused.body["parameter"]), (400, &json!("timeout")), "{timeout}");
     }
@@ -206,7 +207,7 @@ async fn what_cannot_be_found_is_404() {
     let reply = with(note("police", "x"), "inReplyTo", json!(ID));
     let refused = tax.post("/v1/messages", &reply).await;
     assert_eq!((refused.status, refused.problem()), (404, "unknown-question"));
-    for path in [format!("/v1/messages/{ID}"), "/v1/messages/x".to_owned()] {
+    for path in [format!("/v1/messages/{ID}"), "/v1/messages/x".to_owned(), "/v1/messages/%FF".to_owned()] {
         let refused = tax.get(&path).await;
         assert_eq!((refused.status, refused.problem()), (404, "unknown-message"), "{path}");
     }
@@ -237,6 +238,16 @@ async fn what_a_server_refuses_has_its_status_and_the_id_is_free_again() {
         assert_eq!(refused.retry_after.is_some(), matches!(status, 429 | 503), "{problem}");
     }
     assert_eq!(tax.post("/v1/messages", &message).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_send_its_body_holds_no_connection() {
+    let (_network, _relay, tax) = running().await;
+    let mut stream = tokio::net::TcpStream::connect(tax.address).await.unwrap();
+    stream.write_all(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
+    let mut told = Vec::new();
+    within("the end", stream.read_to_end(&mut told)).await.unwrap();
+    assert!(told.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&told));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::wait::within;
 /// A service that is ready.
 pub(crate) struct Running {
     pub(crate) agent: Agent,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     client: Client,
     _stop: DropGuard,
 }
