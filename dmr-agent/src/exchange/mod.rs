@@ -215,6 +215,7 @@ impl Exchange {
         self.session.handle_timeout(now);
         self.send_again(now.elapsed);
         self.return_parked(now.elapsed);
+        self.return_unreceipted(now.elapsed);
         self.send_receipts();
     }
 
@@ -230,6 +231,7 @@ impl Exchange {
                 AgentOutput::Ready { server, session, store } => {
                     tracing::info!(server, %session, %store, "logged in");
                     self.refused_logins = 0;
+                    self.receipts_go_on();
                     self.set_status(LinkStatus { ready: true, stopped: false });
                 }
                 AgentOutput::Down { reason, retry_in } => {
@@ -286,7 +288,13 @@ impl Exchange {
     /// When [`Self::handle_timeout`] wants to be called, on the clock's `elapsed`.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let resend = self.resend.first().map(|(at, _)| *at);
-        let timers = [self.session.poll_timeout(), self.desk.next_due(), self.parked.next_overdue(), resend];
+        let timers = [
+            self.session.poll_timeout(),
+            self.desk.next_due(),
+            self.parked.next_overdue(),
+            self.next_unreceipted(),
+            resend,
+        ];
         timers.into_iter().flatten().min()
     }
 

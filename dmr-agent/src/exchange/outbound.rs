@@ -10,7 +10,7 @@ use dmr_core::reason::{FailureReason, RejectReason};
 use dmr_core::session::{AgentPublication, AgentPublishError};
 use tokio::sync::oneshot;
 
-use super::settling::Taken;
+use super::settling::{STUCK, Taken};
 use super::{Exchange, Reply};
 use crate::error::SendError;
 use crate::limits::Limits;
@@ -189,6 +189,11 @@ impl Exchange {
             in_doubt |= outgoing.in_doubt;
             outgoing.persists |= in_doubt;
             if outgoing.persists && reason.is_retryable() {
+                // The question of an answer that has to wait comes again: it takes up the prefetch, and one asker whose
+                // mailbox is full would keep every other sender's messages out.
+                for question in std::mem::take(&mut outgoing.questions) {
+                    self.retry(question.delivery, STUCK);
+                }
                 return self.resend_after(id, retry_after);
             }
         }

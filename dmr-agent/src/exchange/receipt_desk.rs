@@ -38,18 +38,21 @@ pub(super) struct ReceiptDesk<D> {
     accounts: BTreeMap<ParticipantId, Account<D>>,
     capacity: usize,
     held: usize,
+    /// Senders whose receipts nobody takes, and until when they are not tried. Senders are in the directory.
+    stuck: BTreeMap<ParticipantId, Duration>,
 }
 
 impl<D> ReceiptDesk<D> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { accounts: BTreeMap::new(), capacity, held: 0 }
+        Self { accounts: BTreeMap::new(), capacity, held: 0, stuck: BTreeMap::new() }
     }
 
-    /// Takes a receipt for `sender`. `false`: the desk is full.
+    /// Takes a receipt for `sender`. `false`: the desk is full, or the sender is [stuck](Self::is_stuck).
     pub(super) fn owe(&mut self, sender: ParticipantId, owed: Owed<D>, elapsed: Duration) -> bool {
-        if self.held >= self.capacity {
+        if self.held >= self.capacity || self.is_stuck(sender, elapsed) {
             return false;
         }
+        self.stuck.remove(&sender);
         self.held += 1;
         let account = self.accounts.entry(sender).or_insert_with(|| Account {
             waiting: VecDeque::new(),
@@ -72,6 +75,23 @@ impl<D> ReceiptDesk<D> {
         account.unconfirmed += 1;
         self.held -= receipts.len();
         Some((*sender, receipts))
+    }
+
+    /// Nobody takes receipts for `sender`: none is tried before `until`. What waits for it is given back.
+    pub(super) fn stuck(&mut self, sender: ParticipantId, until: Duration) -> Vec<Owed<D>> {
+        self.stuck.insert(sender, until);
+        let waiting = self.accounts.get_mut(&sender).map(|account| std::mem::take(&mut account.waiting));
+        let waiting = Vec::from(waiting.unwrap_or_default());
+        self.held -= waiting.len();
+        if self.accounts.get(&sender).is_some_and(|account| account.unconfirmed == 0) {
+            self.accounts.remove(&sender);
+        }
+        waiting
+    }
+
+    /// Whether receipts for `sender` are not tried yet.
+    pub(super) fn is_stuck(&self, sender: ParticipantId, elapsed: Duration) -> bool {
+        self.stuck.get(&sender).is_some_and(|until| *until > elapsed)
     }
 
     /// A receipt message to `sender` was confirmed or given up.
@@ -157,6 +177,18 @@ mod tests {
         assert_eq!(deliveries(desk.due(ZERO)), [1]);
         desk.owe(sender(2), owed(2), ZERO);
         assert_eq!(deliveries(desk.due(ZERO)), [2]);
+    }
+
+    #[test]
+    fn a_sender_whose_receipts_nobody_takes_is_tried_again_later_and_holds_nothing_until_then() {
+        let (mut desk, until) = (ReceiptDesk::new(2), Duration::from_secs(60));
+        assert!(desk.owe(sender(1), owed(1), ZERO) && desk.due(ZERO).is_some());
+        assert!(desk.owe(sender(1), owed(2), ZERO));
+        desk.concluded(sender(1));
+        assert_eq!(desk.stuck(sender(1), until).iter().map(|owed| owed.delivery).collect::<Vec<_>>(), [2]);
+        assert!(desk.accounts.is_empty() && desk.held == 0 && desk.next_due().is_none());
+        assert!(!desk.owe(sender(1), owed(3), ZERO) && desk.owe(sender(2), owed(4), ZERO));
+        assert!(desk.owe(sender(1), owed(3), until) && desk.stuck.is_empty());
     }
 
     #[test]

@@ -27,6 +27,12 @@ use crate::observe;
 /// When a delivery comes again whose receipt cannot be sent now. Its verdict is remembered.
 const RECEIPT_LATER: Duration = Duration::from_secs(10);
 
+/// How long deliveries wait for the confirm of their receipts. They take up the prefetch, so that without a bound one
+/// sender whose own mailbox is full would keep every other sender's messages out.
+const RECEIPT_PATIENCE: Duration = Duration::from_secs(10);
+/// When such a sender is tried again.
+pub(super) const STUCK: Duration = Duration::from_secs(60);
+
 /// A delivery whose fate is decided.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
@@ -40,6 +46,8 @@ pub(super) struct Taken {
 pub(super) struct ReceiptMessage {
     to: ParticipantId,
     owed: Vec<Owed<DeliveryId>>,
+    /// When its deliveries have waited long enough, on the clock's `elapsed`.
+    until: Duration,
 }
 
 impl Exchange {
@@ -87,7 +95,7 @@ impl Exchange {
         let now = self.sealer.clock().now();
         let receipt = Receipt { envelope, verdict, at: now.wall };
         if !self.desk.owe(sender, Owed { receipt, delivery, settlement }, now.elapsed) {
-            self.retry(delivery, RECEIPT_LATER);
+            self.retry(delivery, if self.desk.is_stuck(sender, now.elapsed) { STUCK } else { RECEIPT_LATER });
         }
     }
 
@@ -139,11 +147,13 @@ impl Exchange {
         };
         let id = sealed.reference.id;
         let publication = AgentPublication { id, envelope: sealed.envelope, expires: sealed.expires, keep: false };
-        if self.session.publish(publication, self.sealer.clock().now()).is_err() {
+        let now = self.sealer.clock().now();
+        if self.session.publish(publication, now).is_err() {
             return Err((SendError::Full { retry_after: RECEIPT_LATER }, owed));
         }
         observe::receipts("sent", owed.len());
-        self.receipt_messages.insert(id, ReceiptMessage { to, owed });
+        let until = now.elapsed.saturating_add(RECEIPT_PATIENCE);
+        self.receipt_messages.insert(id, ReceiptMessage { to, owed, until });
         Ok(())
     }
 
@@ -170,6 +180,35 @@ impl Exchange {
             self.settle(delivery, settlement);
         }
         true
+    }
+
+    /// A server can take them again: what had no confirm is sent anew, and its wait begins anew.
+    pub(super) fn receipts_go_on(&mut self) {
+        let until = self.sealer.clock().now().elapsed.saturating_add(RECEIPT_PATIENCE);
+        for message in self.receipt_messages.values_mut() {
+            message.until = until;
+        }
+    }
+
+    /// Gives deliveries back whose receipts nobody takes: they come again, and their verdicts are remembered.
+    pub(super) fn return_unreceipted(&mut self, elapsed: Duration) {
+        while self.next_unreceipted().is_some_and(|until| until <= elapsed) {
+            let Some((id, ReceiptMessage { to, owed, .. })) = self.receipt_messages.pop_first() else { return };
+            tracing::warn!(%to, receipts = owed.len(), "no server takes the receipts for this sender; they are tried later");
+            observe::receipts("stuck", owed.len());
+            self.session.receipted(id);
+            self.desk.concluded(to);
+            let rest = self.desk.stuck(to, elapsed.saturating_add(STUCK));
+            for Owed { delivery, .. } in owed.into_iter().chain(rest) {
+                self.retry(delivery, STUCK);
+            }
+        }
+    }
+
+    /// When [`Self::return_unreceipted`] has something: the oldest message, whose id is the lowest, comes first.
+    pub(super) fn next_unreceipted(&self) -> Option<Duration> {
+        let oldest = self.receipt_messages.first_key_value().filter(|_| self.outlets.status.borrow().ready);
+        oldest.map(|(_, message)| message.until)
     }
 
     /// A receipt message was refused for good or expired. `false`: `id` is something else.

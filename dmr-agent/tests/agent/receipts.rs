@@ -8,7 +8,7 @@ use dmr_core::codec;
 use dmr_core::content::{Content, Message, RECEIPTS_TYPE, Receipt, Receipts, Reference, Verdict};
 use dmr_core::header::Kind;
 use dmr_core::id::{Digest, MessageId};
-use dmr_core::reason::FailureReason;
+use dmr_core::reason::{FailureReason, RejectReason};
 use dmr_crypto::{Keyring, SealRequest, VerifiedDirectory};
 
 use crate::network::{Network, next, now, question};
@@ -214,6 +214,30 @@ async fn an_envelope_whose_signature_does_not_verify_is_refused_without_a_receip
     })
     .await;
     assert_eq!(relay.published(Kind::RECEIPT).len(), 1, "only for {}", message.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_whose_receipts_nobody_takes_does_not_keep_others_out() {
+    let network = Network::of(&["tax", "police", "mallory"]);
+    let relay = Relay::new(network.directory());
+    let (tax, mallory) = (network.agent("tax", &relay).await, network.agent("mallory", &relay).await);
+    let mut config = network.config("police");
+    config.prefetch = Some(1);
+    let police = crate::network::start(config, &relay).await;
+    let mut inbox = police.deliveries().unwrap();
+    let first = mallory.send(question(police.participant(), "my mailbox is full")).await.unwrap().message;
+    let delivery = next(&mut inbox).await;
+    tax.send(question(police.participant(), "and I?")).await.unwrap();
+    relay.refuse_next(&[RejectReason::MailboxFull; 35]);
+    delivery.ack();
+    let delivery = next(&mut inbox).await;
+    assert_eq!(delivery.message.sender, tax.participant());
+    delivery.ack();
+    // The program is not asked again, and the receipt comes once there is room.
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(mallory.message(first.id), Some(MessageStatus::Delivered));
+    assert_eq!(relay.held().await, 0);
+    assert!(tokio::time::timeout(Duration::from_secs(120), inbox.next()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
