@@ -18,6 +18,8 @@ pub(crate) enum Progress {
     Sending,
     /// It was not taken, and is forgotten: the next request with its id is a new one.
     Refused(Problem),
+    /// It expired before any server confirmed it. Its id stays taken, since a server may have had it.
+    Over(Problem),
     /// A server confirmed it.
     Accepted,
     /// Its recipient refused it, signed.
@@ -93,7 +95,7 @@ impl Ledger {
         let Some(line) = lines.lines.get(&id) else { return };
         let before = line.progress.borrow().clone();
         let is_new = match (&before, &to) {
-            (Progress::Answered(_) | Progress::Refused(_), _) => false,
+            (Progress::Answered(_) | Progress::Refused(_) | Progress::Over(_), _) => false,
             (Progress::Sending, _) => true,
             (_, Progress::Sending | Progress::Accepted) => false,
             (_, _) => true,
@@ -188,6 +190,18 @@ mod tests {
         ledger.advance(id(1), Progress::Refused(Problem::conflict()));
         assert!(matches!(*progress.borrow(), Progress::Refused(_)));
         assert!(matches!(ledger.begin(id(1), body(2)), Entry::New(_)));
+    }
+
+    #[test]
+    fn an_expired_message_has_the_same_answer_again() {
+        let ledger = Ledger::new(10, 100);
+        assert!(matches!(ledger.begin(id(1), body(1)), Entry::New(_)));
+        let over = Progress::Over(crate::error::SendError::Expired.into());
+        ledger.advance(id(1), over.clone());
+        ledger.advance(id(1), Progress::Accepted);
+        let Entry::Same(progress) = ledger.begin(id(1), body(1)) else { panic!("not the same") };
+        assert_eq!(*progress.borrow(), over);
+        assert!(matches!(ledger.begin(id(1), body(2)), Entry::Other));
     }
 
     #[test]

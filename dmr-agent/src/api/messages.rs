@@ -38,7 +38,7 @@ pub(super) async fn send(State(state): State<Arc<ApiState>>, WholeBody(body): Wh
     let settled =
         tokio::time::timeout(state.patience.unknown + LAST_WORD, settled).await.map_err(|_| Problem::unknown())?;
     match settled.as_deref() {
-        Ok(Progress::Refused(problem)) => Err(problem.clone()),
+        Ok(Progress::Refused(problem) | Progress::Over(problem)) => Err(problem.clone()),
         Ok(_) => Ok(json_response(StatusCode::ACCEPTED, &json!({"id": id, "status": "accepted"}))),
         // The line was forgotten before it was looked at; its message had come to its end by then.
         Err(_) => Err(Problem::unknown()),
@@ -66,7 +66,7 @@ pub(super) async fn ask(
         Progress::Answered(answer) if !answer.is_empty() => {
             Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], answer).into_response())
         }
-        Progress::Refused(problem) => Err(problem),
+        Progress::Refused(problem) | Progress::Over(problem) => Err(problem),
         Progress::Failed(reason) => {
             Err(unanswered(id, "question-failed", "the recipient refused the question", "failed")
                 .member("reason", reason.as_str()))

@@ -26,6 +26,7 @@ pub(crate) struct Problem {
 impl Problem {
     /// Every type begins with this.
     pub(crate) const TYPE: &'static str = "urn:dmr:problem:";
+    const EXPIRED: &'static str = "expired";
 
     pub(crate) fn new(status: StatusCode, name: &'static str, title: &'static str) -> Self {
         Self { status, name, title, detail: None, retry_after: None, members: Map::new() }
@@ -60,6 +61,11 @@ impl Problem {
     pub(crate) fn unknown() -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "unknown", "the server has not confirmed the message yet")
             .detail("it may be accepted or not; the same request may be sent again and is sent once")
+    }
+
+    /// Whether the message has expired, so that trying again under its id changes nothing.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.name == Self::EXPIRED
     }
 
     /// Another message has this id.
@@ -138,9 +144,11 @@ impl From<SendError> for Problem {
             }
             SendError::Duplicate(_) => Self::conflict(),
             SendError::Rejected { reason, retry_after, .. } => rejected(reason, retry_after),
-            SendError::Expired => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, "expired", "the message expired before a server confirmed it")
-            }
+            SendError::Expired => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                Self::EXPIRED,
+                "the message expired before a server confirmed it",
+            ),
             SendError::Withdrawn => return Self::unavailable("no server is connected"),
             SendError::Seal(_) | SendError::NotAQuestion => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealing-failed", "the message could not be sealed")
@@ -168,6 +176,7 @@ fn rejected(reason: RejectReason, retry_after: Duration) -> Problem {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "mailbox-full", "the recipient's mailbox is full")
                 .retry_after(retry_after)
         }
+        RejectReason::Undecided => Problem::unknown(),
         retryable if retryable.is_retryable() => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server could not take the message")
                 .retry_after(retry_after)
@@ -212,6 +221,7 @@ mod tests {
             (rejected(RejectReason::MailboxFull), 429, "mailbox-full"),
             (rejected(RejectReason::Unavailable), 503, "unavailable"),
             (rejected(RejectReason::StaleDirectory), 503, "unavailable"),
+            (rejected(RejectReason::Undecided), 504, "unknown"),
             (rejected(RejectReason::BadSignature), 403, "refused"),
         ] {
             assert_eq!(Problem::from(error.clone()).summary(), (status, name), "{error:?}");

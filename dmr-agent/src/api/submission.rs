@@ -49,7 +49,10 @@ pub(super) fn submit(
             let state = Arc::clone(state);
             tokio::spawn(async move {
                 if let Err(problem) = carry(&state, id, request, answer_by).await {
-                    state.ledger.advance(id, Progress::Refused(problem));
+                    let is_over = problem.is_expired();
+                    state
+                        .ledger
+                        .advance(id, if is_over { Progress::Over(problem) } else { Progress::Refused(problem) });
                 }
             });
             Ok(Submission { id, progress })
