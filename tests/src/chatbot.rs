@@ -11,11 +11,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::failure::{Doing, Outcome};
-use crate::port::free_address;
+use crate::failure::Outcome;
+use crate::port::listen;
 
 /// What a service says to one call.
 #[derive(Debug, Clone)]
@@ -68,20 +67,9 @@ impl Chatbot {
     /// # Errors
     /// [`Failure`](crate::failure::Failure) when it cannot listen.
     pub async fn start(reply: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Outcome<Self> {
-        Self::start_at(free_address()?, reply).await
-    }
-
-    /// The same at this address.
-    ///
-    /// # Errors
-    /// [`Failure`](crate::failure::Failure) when it cannot listen.
-    pub async fn start_at(
-        address: SocketAddr,
-        reply: impl Fn(&Value) -> Reply + Send + Sync + 'static,
-    ) -> Outcome<Self> {
+        let (address, listener) = listen()?;
         let diary = Arc::new(Mutex::new(Diary::default()));
         let shop = Arc::new(Shop { diary: Arc::clone(&diary), reply });
-        let listener = TcpListener::bind(address).await.doing("listening as a chatbot")?;
         let router = Router::new().route("/dmr", post(call)).with_state(shop);
         let task = tokio::spawn(async move {
             // It ends only with the task.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::failure::{Doing, Failure, Outcome};
-use crate::patience::{PATIENCE, eventually};
+use crate::patience::{PATIENCE, eventually, until};
 
 /// A running program. Dropping it kills it, by its own process id.
 #[derive(Debug)]
@@ -93,6 +93,37 @@ impl Process {
         let script = format!("kill -{name} {}", self.id());
         let status = Command::new("sh").args(["-c", &script]).status().doing(&script)?;
         if status.success() { Ok(()) } else { Err(Failure::new(format!("{script}: {status}"))) }
+    }
+
+    /// Stops it where it is, and returns once every thread of it stands still. [`Process::resume`] lets it go on.
+    ///
+    /// # Errors
+    /// [`Failure`] when it does not stop.
+    pub async fn pause(&self) -> Outcome {
+        self.signal("STOP")?;
+        until("every thread of a process stands still", async || self.stands_still()).await
+    }
+
+    /// Lets a paused process go on.
+    ///
+    /// # Errors
+    /// [`Failure`] when the system refuses.
+    pub fn resume(&self) -> Outcome {
+        self.signal("CONT")
+    }
+
+    /// Whether the system says of each of its threads that it is stopped.
+    fn stands_still(&self) -> Outcome<bool> {
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.id()));
+        for task in std::fs::read_dir(&tasks).doing(tasks.display())? {
+            let stat = task.doing(tasks.display())?.path().join("stat");
+            let stat = std::fs::read_to_string(&stat).doing(stat.display())?;
+            // "123 (name) T …": the name may hold anything but ends with the last parenthesis.
+            if stat.rsplit(") ").next().is_none_or(|rest| !rest.starts_with('T')) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Waits for its end.

@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::failure::{Doing, Outcome};
-use crate::port::free_address;
+use crate::failure::Outcome;
+use crate::port::listen;
 use crate::wire::{Piece, Wire};
 
 /// Which way something went.
@@ -71,8 +71,7 @@ impl Proxy {
     /// # Errors
     /// [`Failure`](crate::failure::Failure) when it cannot listen.
     pub async fn start(server: SocketAddr) -> Outcome<Self> {
-        let address = free_address()?;
-        let listener = TcpListener::bind(address).await.doing("listening as a proxy")?;
+        let (address, listener) = listen()?;
         let record = Arc::new(Mutex::new(Record::default()));
         let task = tokio::spawn(accept(listener, server, Arc::clone(&record)));
         Ok(Self { address, record, task })

@@ -5,15 +5,19 @@ use std::path::Path;
 use dmr_tests::agent::AgentPlan;
 use dmr_tests::failure::{Doing as _, Failure, Outcome};
 use dmr_tests::network::Network;
-use dmr_tests::patience::until;
+use dmr_tests::patience::{PATIENCE, eventually, until};
 use dmr_tests::process::{run, run_well};
 use dmr_tests::programs::dmr_server;
 use dmr_tests::server::{Server, ServerPlan};
 
 use crate::pair::{POLICE, Pair, TAX, takes};
 
+/// The revision that the server uses. It is counted a moment after the server is ready.
 async fn revision(server: &Server) -> Outcome<f64> {
-    Ok(server.admin.metric("dmr_directory_revision", &[]).await?.unwrap_or_default())
+    eventually("the revision in use is counted", PATIENCE, async || {
+        Ok(server.admin.metric("dmr_directory_revision", &[]).await?.filter(|revision| *revision > 0.0))
+    })
+    .await
 }
 
 async fn refusals(server: &Server) -> Outcome<f64> {

@@ -62,14 +62,14 @@ async fn every_202_survives_the_kill_of_the_server_as_one_effect_with_a_receipt(
 
     // Half of them are stored in the server and delivered to an agent that handles none of them; the other half are
     // on their way when the server dies.
-    police.process.signal("STOP")?;
+    police.process.pause().await?;
     let accepted = Arc::new(AtomicUsize::new(0));
     let stored = all_accepted(post_all(&tax, 0..IN_FLIGHT / 2, &accepted)).await?;
     assert_eq!((stored.len(), chatbot.calls().len()), (IN_FLIGHT / 2, 0));
     let underway = post_all(&tax, IN_FLIGHT / 2..IN_FLIGHT, &accepted);
     until("some of the second half are accepted", async || Ok(accepted.load(Ordering::SeqCst) > IN_FLIGHT / 2)).await?;
     server.process.kill()?;
-    police.process.signal("CONT")?;
+    police.process.resume()?;
     let _server = plan.start(&network).await?;
 
     let mut ids = all_accepted(underway).await?;

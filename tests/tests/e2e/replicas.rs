@@ -54,7 +54,7 @@ async fn the_messages_of_a_replica_that_dies_go_to_the_other() -> Outcome {
     let mut first = plan()?.start(&network).await?;
     let tax = AgentPlan::new(&network, TAX, server.url())?.start(&network).await?;
 
-    first.process.signal("STOP")?;
+    first.process.pause().await?;
     let mut ids = BTreeSet::new();
     for number in 0..5 {
         ids.insert(tax.send_well(POLICE, &format!("Message {number}")).await?);

@@ -67,7 +67,7 @@ async fn an_agent_that_is_told_to_end_ends_well() -> Outcome {
 #[tokio::test]
 async fn a_second_signal_does_not_wait_for_the_grace_period() -> Outcome {
     let mut pair = Pair::start(takes).await?;
-    pair.police.process.signal("STOP")?;
+    pair.police.process.pause().await?;
     // A delivery that nobody settles keeps the drain waiting.
     pair.tax.send_well(POLICE, "Held.").await?;
     until("the delivery is out", async || {
@@ -79,5 +79,5 @@ async fn a_second_signal_does_not_wait_for_the_grace_period() -> Outcome {
     assert!(pair.server.process.ended()?.is_none(), "it waits for the delivery");
     pair.server.process.signal("TERM")?;
     assert_eq!(pair.server.process.wait().await?.code(), Some(130));
-    pair.police.process.signal("CONT")
+    pair.police.process.resume()
 }
