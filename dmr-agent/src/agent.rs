@@ -7,6 +7,7 @@ use dmr_core::header::Kind;
 use dmr_core::id::{InstanceId, MessageId, Name, ParticipantId};
 use dmr_core::session::AgentSessionConfig;
 use dmr_crypto::{Freshness, VerifiedDirectory};
+use dmr_transport::service::socket_metrics::SocketMetrics;
 use dmr_transport::websocket::WebSocketDialer;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -115,9 +116,10 @@ impl Agent {
         let outlets = Outlets { program, settlings, documents, status: status_in };
         let switches = (config.receipts, config.allow_unbound);
         let exchange = Exchange::new(session, sealer.clone(), config.limits, switches, Arc::clone(&records), outlets);
+        let metrics = SocketMetrics::of_agent(&config.network);
         let inlets = Inlets { commands: commands_out, settlings: settlings_out, directory };
         let tasks = TaskTracker::new();
-        tasks.spawn(LinkDriver::new(exchange, dialer, config.clock, inlets).run());
+        tasks.spawn(LinkDriver::new(exchange, dialer, config.clock, inlets, metrics).run());
         let keeper =
             DirectoryKeeper { store, documents: documents_out, directory: directory_in, sealer: sealer.clone() };
         tasks.spawn(keeper.run());

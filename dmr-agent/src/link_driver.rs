@@ -68,13 +68,13 @@ pub(crate) struct LinkDriver<D: Dialer> {
 }
 
 impl<D: Dialer> LinkDriver<D> {
-    pub(crate) fn new(exchange: Exchange, dialer: D, clock: Clock, inlets: Inlets) -> Self {
+    pub(crate) fn new(exchange: Exchange, dialer: D, clock: Clock, inlets: Inlets, metrics: SocketMetrics) -> Self {
         Self {
             exchange,
             dialer: Arc::new(dialer),
             clock,
             inlets,
-            metrics: SocketMetrics::of_agent(),
+            metrics,
             dialling: None,
             link: None,
             closing: JoinSet::new(),

@@ -8,20 +8,20 @@ use dmr_core::reason::{FailureReason, RejectReason};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::network::{Network, name, next, now};
+use crate::network::{Network, next};
 use crate::relay::Relay;
 use crate::service::{Running, config, launch, note, start};
 use crate::wait::{until_true, within};
 
 const ID: &str = "0193a5c8-7e1d-7cc2-8f4e-0a1b2c3d4e5f";
 
-fn network() -> (Network, Relay) {
+pub(crate) fn network() -> (Network, Relay) {
     let network = Network::of(&["tax", "police"]);
     let relay = Relay::new(network.directory());
     (network, relay)
 }
 
-async fn running() -> (Network, Relay, Running) {
+pub(crate) async fn running() -> (Network, Relay, Running) {
     let (network, relay) = network();
     let running = start(config(&network, "tax"), &relay).await;
     (network, relay, running)
@@ -336,72 +336,6 @@ async fn without_a_directory_the_caller_hears_503() {
     assert_eq!((not_ready.status, not_ready.problem()), (503, "not-ready"));
     assert_eq!(not_ready.body["reasons"].as_array().unwrap().len(), 2);
     assert_eq!(tax.get("/livez").await.status, 200);
-}
-
-#[tokio::test]
-async fn participants_and_health_are_shown() {
-    let (network, relay, tax) = running().await;
-    relay.set_directory(network.amend(|directory| {
-        let entry = directory.participants.iter_mut().find(|entry| entry.name == name("police")).unwrap();
-        entry.status = dmr_core::directory::Status::Suspended;
-    }));
-    until_true("the newer directory", || tax.agent.directory().is_some_and(|one| one.revision() == 3)).await;
-    let listed = tax.get("/v1/participants").await;
-    assert_eq!(
-        listed.body,
-        json!({"network": "testnet", "revision": 3, "participants": [
-            {"id": network.id("police"), "name": "police", "status": "suspended"},
-            {"id": network.id("tax"), "name": "tax", "status": "active"},
-        ]})
-    );
-    assert_eq!(tax.get("/readyz").await.status, 200);
-    let refused = tax.post("/v1/messages", &note("police", "x")).await;
-    assert_eq!((refused.status, refused.problem()), (403, "recipient-inactive"));
-}
-
-#[tokio::test]
-async fn an_ageing_directory_is_a_warning_and_an_expired_one_is_until_the_grace_is_over() {
-    for (age, warned, status) in [(20, 0, 200), (40, 1, 200), (3_600, 1, 200), (25 * 3_600, 0, 503)] {
-        let (network, _) = network();
-        let issued = now().minus(Duration::from_secs(age));
-        let directory = network.amend_for(Duration::from_secs(60), issued, |_| {});
-        let tax = launch(config(&network, "tax"), &Relay::new(directory)).await;
-        let connected = async {
-            while !tax.agent.is_connected() || tax.agent.directory().is_none() && age < 25 * 3_600 {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        within("a directory", connected).await;
-        let ready = tax.get("/readyz").await;
-        let warnings = ready.body["warnings"].as_array().map_or(0, Vec::len);
-        assert_eq!((ready.status, warnings), (status, warned), "{age} s old: {}", ready.text);
-    }
-}
-
-#[tokio::test]
-async fn metrics_have_the_names_that_dashboards_know() {
-    let (_network, _relay, tax) = running().await;
-    tax.post("/v1/messages", &note("police", "counted")).await;
-    tax.post("/v1/messages", &json!({})).await;
-    let metrics = tax.get("/metrics").await.text;
-    for expected in [
-        r#"dmr_http_requests_total{method="POST",route="/v1/messages"}"#,
-        r#"dmr_http_success_total{method="POST",route="/v1/messages",status="202"}"#,
-        r#"dmr_http_errors_total{method="POST",route="/v1/messages",status="400"}"#,
-        "dmr_http_request_duration_seconds_bucket{",
-        "dmr_agent_socket_connection_active ",
-        "dmr_socket_connections_active ",
-        "dmr_socket_connections_total ",
-        "dmr_socket_disconnections_total ",
-        "dmr_socket_errors_total ",
-        r#"dmr_socket_events_received_total{event="confirm",namespace="dmr.v1"}"#,
-        r#"dmr_socket_events_sent_total{event="publish",namespace="dmr.v1"}"#,
-        "# TYPE dmr_socket_connection_duration_seconds histogram",
-        "# TYPE dmr_message_processing_duration_seconds histogram",
-        "dmr_directory_revision ",
-    ] {
-        assert!(metrics.contains(expected), "{expected} in\n{metrics}");
-    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod api;
 mod chatbot;
 mod directory;
 mod guarantees;
+mod health;
 mod links;
 mod network;
 mod program;

@@ -24,8 +24,6 @@ pub const EVENTS_SENT: &str = "dmr_socket_events_sent_total";
 /// Histogram: from receiving a message to having dealt with it, in seconds.
 pub const PROCESSING_DURATION: &str = "dmr_message_processing_duration_seconds";
 
-/// The label `namespace` where the network is not known: the link's protocol.
-const NAMESPACE: &str = crate::websocket::SUBPROTOCOL;
 /// The label `event` of a frame that this version does not name.
 const OTHER: &str = "other";
 /// Names of the frames that agents send; see [`dmr_core::frame::AgentFrame::name`].
@@ -61,9 +59,9 @@ impl SocketMetrics {
         Self::new(AGENT_EVENTS, SERVER_EVENTS, network.as_str())
     }
 
-    /// The metrics of an agent, which receives what servers send.
-    pub fn of_agent() -> Self {
-        Self::new(SERVER_EVENTS, AGENT_EVENTS, NAMESPACE)
+    /// The metrics of an agent, which receives what servers send. The label `namespace` is the network's name.
+    pub fn of_agent(network: &Name) -> Self {
+        Self::new(SERVER_EVENTS, AGENT_EVENTS, network.as_str())
     }
 
     fn new(received: &[&'static str], sent: &[&'static str], namespace: &str) -> Self {

@@ -45,6 +45,23 @@ async fn a_question_is_answered_by_the_other_institutions_webhook() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_proxy_in_the_environment_is_not_told_what_is_for_the_service() -> Outcome {
+    let network = Network::new("demo", &[TAX, POLICE])?;
+    let server = ServerPlan::new(&network, "relay-1")?.start(&network).await?;
+    let (chatbot, proxy) = (Chatbot::start(echoes).await?, Chatbot::start(takes).await?);
+    let mut police = AgentPlan::new(&network, POLICE, server.url())?.deliver_to(chatbot.url());
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        police = police.env(variable, &proxy.url());
+    }
+    let _police = police.start(&network).await?;
+    let tax = AgentPlan::new(&network, TAX, server.url())?.start(&network).await?;
+    let answer = tax.ask(POLICE, "Who hears this?", 30).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!((chatbot.calls().len(), proxy.calls().len()), (1, 0));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_message_without_an_answer_ends_with_a_signed_receipt() -> Outcome {
     let network = Network::new("demo", &[TAX, POLICE])?;
     let server = ServerPlan::new(&network, "relay-1")?.start(&network).await?;
