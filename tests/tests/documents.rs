@@ -129,3 +129,15 @@ fn every_problem_of_the_http_api_is_documented() -> Outcome {
     }
     Ok(())
 }
+
+/// The documents write `cargo demo -- OPTION`: an alias that ended in `--` itself would hand the program a second one,
+/// after which every option is taken for a file.
+#[test]
+fn what_follows_the_dashes_of_an_alias_reaches_the_program_as_its_options() -> Outcome {
+    let config = read(".cargo/config.toml")?;
+    for program in ["demo", "load"] {
+        let alias = config.lines().find(|line| line.starts_with(program)).doing(program)?;
+        assert!(alias.ends_with(&format!("--bin {program}\"")), "{alias}");
+    }
+    Ok(())
+}
