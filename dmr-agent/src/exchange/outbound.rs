@@ -94,9 +94,8 @@ impl Exchange {
         confirmed: oneshot::Sender<Result<Accepted, SendError>>,
     ) {
         let id = message.reference.id;
-        if let Some(outgoing) = self.outgoing.get_mut(&id) {
+        if self.join_answer(id, question) {
             // The lease was over and another delivery of the question was answered: the first answer stands.
-            outgoing.questions.push(question);
             let _ = confirmed.send(Err(SendError::Duplicate(id)));
             return;
         }
