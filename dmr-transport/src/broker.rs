@@ -4,9 +4,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmr_core::id::{MessageId, ParticipantId, StoreId};
+use dmr_core::id::{InstanceId, MessageId, ParticipantId, SessionId, StoreId};
 use dmr_core::reason::FailureReason;
 use dmr_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// An envelope on its way into one mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ pub enum Disposition {
 }
 
 /// A message that died, for the servers that tell its sender and for the operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Whose mailbox it was in.
     pub mailbox: ParticipantId,
@@ -95,6 +96,25 @@ pub struct DeadLetter {
     pub reason: FailureReason,
 }
 
+/// What one server tells every server on the same broker, itself included. A hint: it may be lost or forged, so nothing
+/// but speed may rest on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Announcement {
+    /// An instance of a participant has logged in: older sessions of it are superseded, wherever they are.
+    LoggedIn {
+        /// Whose agent.
+        participant: ParticipantId,
+        /// Which of its processes.
+        instance: InstanceId,
+        /// Its session.
+        session: SessionId,
+        /// When, by the clock of the server that holds the session.
+        since: Timestamp,
+    },
+    /// A message died: whoever holds a session of its sender tells it.
+    Died(DeadLetter),
+}
+
 /// How full a broker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depth {
@@ -104,7 +124,7 @@ pub struct Depth {
     pub ready: u64,
     /// Deliveries not settled yet.
     pub unsettled: u64,
-    /// Bytes of both.
+    /// Bytes of both. An estimate where the broker counts messages only.
     pub bytes: u64,
     /// Age of the oldest message, zero when there is none.
     pub oldest: Duration,
@@ -116,6 +136,8 @@ pub trait Broker: Clone + Send + Sync + 'static {
     type Subscription: Subscription;
     /// The dead letters.
     type DeadLetters: DeadLetters;
+    /// What servers tell each other.
+    type Announcements: Announcements;
 
     /// Names the broker's memory: another value means that what was confirmed before may be gone.
     ///
@@ -154,6 +176,19 @@ pub trait Broker: Clone + Send + Sync + 'static {
     /// # Errors
     /// [`BrokerError::Unavailable`].
     fn dead_letters(&self) -> impl Future<Output = Result<Self::DeadLetters, BrokerError>> + Send;
+
+    /// Tells every server on this broker, this one included. Best effort: returns when it is on its way or given up, in
+    /// at most 5 s.
+    ///
+    /// # Cancel safety
+    /// Dropped, it may or may not be told.
+    fn announce(&self, announcement: Announcement) -> impl Future<Output = ()> + Send;
+
+    /// What servers tell each other from now on, each listener for itself.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    fn announcements(&self) -> impl Future<Output = Result<Self::Announcements, BrokerError>> + Send;
 
     /// Proves that publishing and consuming work now, by doing both.
     ///
@@ -196,4 +231,16 @@ pub trait DeadLetters: Send + 'static {
     /// # Cancel safety
     /// Safe: a letter is either returned or still there.
     fn next(&mut self) -> impl Future<Output = Result<DeadLetter, BrokerError>> + Send;
+}
+
+/// The stream of announcements.
+pub trait Announcements: Send + 'static {
+    /// The next announcement, waiting for one. A listener that is slow misses some.
+    ///
+    /// # Errors
+    /// [`BrokerError::SubscriptionEnded`]: listen again; what was announced in between is missed.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    fn next(&mut self) -> impl Future<Output = Result<Announcement, BrokerError>> + Send;
 }

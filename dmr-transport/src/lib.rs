@@ -57,6 +57,8 @@
 //! `memory`, `websocket` and `conformance` are on by default. `service` adds what the programs need: settings, logs,
 //! signals, an HTTP listener, metrics and state files.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 mod broker;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -71,7 +73,7 @@ pub mod tls;
 pub mod websocket;
 
 pub use broker::{
-    Broker, BrokerError, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Publication, PublishError,
-    Subscription, Tag,
+    Announcement, Announcements, Broker, BrokerError, DeadLetter, DeadLetters, Delivery, Depth, Disposition,
+    Publication, PublishError, Subscription, Tag,
 };
 pub use link::{Link, LinkError, LinkReceiver, LinkSender, Received};

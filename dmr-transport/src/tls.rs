@@ -75,28 +75,32 @@ pub enum Roots {
 /// # Errors
 /// [`TlsError`], naming the file.
 pub fn client_config(roots: &Roots) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut store = RootCertStore::empty();
-    match roots {
-        Roots::System => {
-            // A system carries odd certificates that no chain needs; what counts is that some are good.
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if store.is_empty() {
-                return Err(TlsError::NoSystemRoots);
-            }
-        }
-        Roots::File(file) => {
-            for certificate in certificates(file)? {
-                store.add(certificate).map_err(|_| TlsError::Certificate { file: file.clone() })?;
-            }
-        }
-    }
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&TLS13])
         .map_err(refused)?
-        .with_root_certificates(store)
+        .with_root_certificates(store_of(roots)?)
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.enable_early_data = false;
+    Ok(Arc::new(config))
+}
+
+/// TLS towards a broker: the authorities, and a certificate chain with its key where the broker shall know this side by it.
+///
+/// # Errors
+/// [`TlsError`], naming the file; also when others than its owner can read the key file.
+#[cfg(feature = "amqp")]
+pub fn broker_config(roots: &Roots, identity: Option<(&Path, &Path)>) -> Result<Arc<ClientConfig>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(refused)?
+        .with_root_certificates(store_of(roots)?);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            builder.with_client_auth_cert(certificates(certificate)?, private_key(key)?).map_err(refused)?
+        }
+    };
     Ok(Arc::new(config))
 }
 
@@ -116,6 +120,25 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
+}
+
+fn store_of(roots: &Roots) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        Roots::System => {
+            // A system carries odd certificates that no chain needs; what counts is that some are good.
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if store.is_empty() {
+                return Err(TlsError::NoSystemRoots);
+            }
+        }
+        Roots::File(file) => {
+            for certificate in certificates(file)? {
+                store.add(certificate).map_err(|_| TlsError::Certificate { file: file.clone() })?;
+            }
+        }
+    }
+    Ok(store)
 }
 
 fn refused(error: rustls::Error) -> TlsError {

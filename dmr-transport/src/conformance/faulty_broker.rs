@@ -10,7 +10,9 @@ use bytes::Bytes;
 use dmr_core::id::{ParticipantId, StoreId};
 use dmr_core::time::Timestamp;
 
-use crate::broker::{Broker, BrokerError, Delivery, Depth, Disposition, Publication, PublishError, Subscription, Tag};
+use crate::broker::{
+    Announcement, Broker, BrokerError, Delivery, Depth, Disposition, Publication, PublishError, Subscription, Tag,
+};
 
 /// What is wrong with a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,7 @@ impl<B: Broker> FaultyBroker<B> {
 impl<B: Broker> Broker for FaultyBroker<B> {
     type Subscription = FaultySubscription<B>;
     type DeadLetters = B::DeadLetters;
+    type Announcements = B::Announcements;
 
     async fn store(&self) -> Result<StoreId, BrokerError> {
         self.broker.store().await
@@ -105,6 +108,14 @@ impl<B: Broker> Broker for FaultyBroker<B> {
 
     async fn dead_letters(&self) -> Result<B::DeadLetters, BrokerError> {
         self.broker.dead_letters().await
+    }
+
+    async fn announce(&self, announcement: Announcement) {
+        self.broker.announce(announcement).await;
+    }
+
+    async fn announcements(&self) -> Result<B::Announcements, BrokerError> {
+        self.broker.announcements().await
     }
 
     async fn probe(&self) -> Result<(), BrokerError> {

@@ -9,16 +9,20 @@ use std::time::Duration;
 
 use dmr_core::id::{ParticipantId, StoreId};
 use dmr_core::time::Timestamp;
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use super::queue::{QueueLimits, QueueModel, SubscriptionId, Taken};
 use crate::broker::{
-    Broker, BrokerError, DeadLetter, DeadLetters, Delivery, Depth, Disposition, Publication, PublishError,
-    Subscription, Tag,
+    Announcement, Announcements, Broker, BrokerError, DeadLetter, DeadLetters, Delivery, Depth, Disposition,
+    Publication, PublishError, Subscription, Tag,
 };
 
 /// How often waiting for dead letters looks at the clock: wall clocks jump, timers do not follow.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Announcements that wait for a slow listener, which misses older ones.
+const ANNOUNCEMENTS: usize = 1_024;
 
 /// A broker inside this process, bounded by [`QueueLimits`]. Keeps nothing across a restart. Clones share it.
 ///
@@ -32,6 +36,7 @@ struct Inner {
     store: StoreId,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     state: Mutex<State>,
+    announcements: broadcast::Sender<Announcement>,
     #[cfg(any(test, feature = "conformance"))]
     faults: super::faults::Faults,
 }
@@ -99,6 +104,7 @@ impl MemoryBroker {
                 store,
                 clock: Box::new(clock),
                 state: Mutex::new(state),
+                announcements: broadcast::Sender::new(ANNOUNCEMENTS),
                 #[cfg(any(test, feature = "conformance"))]
                 faults: super::faults::Faults::default(),
             }),
@@ -136,6 +142,7 @@ impl MemoryBroker {
 impl Broker for MemoryBroker {
     type Subscription = MemorySubscription;
     type DeadLetters = MemoryDeadLetters;
+    type Announcements = MemoryAnnouncements;
 
     async fn store(&self) -> Result<StoreId, BrokerError> {
         Ok(self.inner.store)
@@ -166,6 +173,15 @@ impl Broker for MemoryBroker {
 
     async fn dead_letters(&self) -> Result<MemoryDeadLetters, BrokerError> {
         Ok(MemoryDeadLetters { inner: Arc::clone(&self.inner) })
+    }
+
+    async fn announce(&self, announcement: Announcement) {
+        // Without a listener there is nobody to tell.
+        let _ = self.inner.announcements.send(announcement);
+    }
+
+    async fn announcements(&self) -> Result<MemoryAnnouncements, BrokerError> {
+        Ok(MemoryAnnouncements { receiver: self.inner.announcements.subscribe() })
     }
 
     async fn probe(&self) -> Result<(), BrokerError> {
@@ -267,6 +283,24 @@ impl DeadLetters for MemoryDeadLetters {
             let pause = next.map_or(LOOK, |left| left.saturating_add(Duration::from_millis(1)).min(LOOK));
             if let Ok(letter) = timeout(pause, poll_fn(|cx| self.poll_letter(cx))).await {
                 return Ok(letter);
+            }
+        }
+    }
+}
+
+/// What is announced on a [`MemoryBroker`].
+#[derive(Debug)]
+pub struct MemoryAnnouncements {
+    receiver: broadcast::Receiver<Announcement>,
+}
+
+impl Announcements for MemoryAnnouncements {
+    async fn next(&mut self) -> Result<Announcement, BrokerError> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(announcement) => return Ok(announcement),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return Err(BrokerError::SubscriptionEnded),
             }
         }
     }

@@ -17,6 +17,6 @@ mod mailbox;
 mod pipe;
 mod queue;
 
-pub use broker::{MemoryBroker, MemoryDeadLetters, MemorySubscription};
+pub use broker::{MemoryAnnouncements, MemoryBroker, MemoryDeadLetters, MemorySubscription};
 pub use link::{MemoryLink, MemoryReceiver, MemorySender};
 pub use queue::{QueueLimits, QueueModel, SubscriptionId, Taken};

@@ -1,0 +1,29 @@
+//! A broker on RabbitMQ, over AMQP 0-9-1: durable, shared by any number of servers.
+
+mod acks;
+mod address;
+mod announcing;
+mod broker;
+mod channel_driver;
+mod channel_pool;
+mod config;
+mod connection;
+mod consuming;
+mod depth;
+mod errors;
+mod facts;
+mod graveyard;
+mod letters;
+mod metrics;
+mod publisher;
+mod store;
+mod stream;
+mod subscription;
+pub mod topology;
+
+pub use address::{AmqpAddress, AmqpAddressError};
+pub use announcing::AmqpAnnouncements;
+pub use broker::AmqpBroker;
+pub use config::{AmqpConfig, AmqpLogin, AmqpTls};
+pub use letters::AmqpDeadLetters;
+pub use subscription::AmqpSubscription;
