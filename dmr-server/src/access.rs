@@ -10,7 +10,7 @@ use dmr_core::reason::{CloseReason, FailureReason, RejectReason};
 use dmr_core::session::{Login, Refusal};
 use dmr_core::time::Now;
 use dmr_crypto::VerifiedDirectory;
-use dmr_transport::Broker;
+use dmr_transport::{Announcement, Broker};
 
 use crate::allowance::Allowance;
 use crate::gate::Pass;
@@ -69,13 +69,15 @@ impl<B: Broker> Access<B> {
             error.close_reason()
         })?;
         let (participant, instance) = (fields.participant, fields.instance);
-        self.seat.log_in(participant, instance).map_err(|_| {
+        self.seat.log_in(participant, instance, now.wall).map_err(|_| {
             tracing::warn!(session = %self.seat.session(), %participant, "too many links of one participant");
             CloseReason::TooManyConnections
         })?;
         self.pass.authenticated();
         self.shared.metrics.session_opened();
-        tracing::info!(session = %self.seat.session(), %participant, %instance, "logged in");
+        let session = self.seat.session();
+        self.shared.announcer.announce(Announcement::LoggedIn { participant, instance, session, since: now.wall });
+        tracing::info!(%session, %participant, %instance, "logged in");
         let login = Login { participant, instance, directory_revision: fields.directory_revision };
         let allowance = self.shared.allowances.of(participant);
         self.granted = Some(Granted { login, key: fields.key, allowance });

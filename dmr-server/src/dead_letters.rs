@@ -1,9 +1,9 @@
-//! The dead letters: counted, logged, and told to their senders' sessions here. Unsigned advice.
+//! The dead letters: counted, logged, and announced to the servers, who tell the senders. Unsigned advice.
 
 use std::sync::Arc;
 
 use dmr_core::backoff::{Backoff, BackoffConfig};
-use dmr_transport::{Broker, BrokerError, DeadLetters};
+use dmr_transport::{Announcement, Broker, BrokerError, DeadLetters};
 
 use crate::shared::Shared;
 
@@ -33,7 +33,8 @@ async fn consume<B: Broker>(shared: &Shared<B>, mut letters: impl DeadLetters) -
                     id = %letter.id, sender = %letter.sender, mailbox = %letter.mailbox, reason = %letter.reason,
                     "dead letter"
                 );
-                shared.registry.notify(letter.sender, letter.id, letter.reason);
+                // To every server, this one included: any of them may hold the sender's session.
+                shared.broker.announce(Announcement::Died(letter)).await;
             }
             Err(error) => return error,
         }

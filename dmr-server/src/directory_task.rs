@@ -17,13 +17,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Every so many looks, each link's login is checked against the clock too: keys end without a new directory.
 const RECHECK_EVERY: u64 = 30;
 
-/// Makes sure that every participant has a mailbox.
-pub(crate) async fn declare<B: Broker>(broker: &B, directory: &VerifiedDirectory) {
+/// Makes sure that every participant has a mailbox; says whether it is so.
+pub(crate) async fn declare<B: Broker>(broker: &B, directory: &VerifiedDirectory) -> bool {
     let mailboxes: Vec<ParticipantId> = directory.directory().participants.iter().map(|entry| entry.id).collect();
-    if let Err(error) = broker.declare(&mailboxes).await {
-        // Publishing declares a mailbox that is missing, so this costs time and loses nothing.
-        tracing::warn!(%error, "mailboxes could not be declared");
+    let declared = broker.declare(&mailboxes).await;
+    if let Err(error) = &declared {
+        // Publishing and subscribing declare a mailbox that is missing, so this costs time and loses nothing.
+        tracing::warn!(%error, "mailboxes could not be declared; trying again");
     }
+    declared.is_ok()
 }
 
 /// Looks for ever.
@@ -35,8 +37,12 @@ pub(crate) async fn run<B: Broker>(
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut freshness = Freshness::Fresh;
+    let mut declared = false;
     for look in 0_u64.. {
         ticks.tick().await;
+        if !declared {
+            declared = declare(&shared.broker, &shared.directory()).await;
+        }
         let now = shared.clock.now().wall;
         // Off the event loop: reading a file and checking a large directory block.
         let looked = tokio::task::spawn_blocking(move || {
@@ -51,7 +57,7 @@ pub(crate) async fn run<B: Broker>(
         match seen {
             Look::Newer(directory) => {
                 tracing::info!(revision = directory.revision(), digest = %directory.digest(), "directory taken up");
-                declare(&shared.broker, &directory).await;
+                declared = declare(&shared.broker, &directory).await;
                 publish.send_replace(directory);
                 shared.registry.directory_changed();
             }

@@ -13,6 +13,10 @@ use tokio::time::Sleep;
 /// Time for what is still to be settled when a link ends.
 const FINISH: Duration = Duration::from_secs(2);
 
+/// Delays between attempts to subscribe again. The broker's handle knows by itself when there is a connection again, so
+/// asking often costs little, and waiting long would keep an agent without its messages.
+const AGAIN: BackoffConfig = BackoffConfig { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
+
 /// What a feed yields.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fed {
@@ -74,7 +78,7 @@ impl<B: Broker> Feed<B> {
             prefetch,
             state,
             announced: false,
-            backoff: Backoff::new(BackoffConfig::default(), seed),
+            backoff: Backoff::new(AGAIN, seed),
             last_number: 0,
             unsettled: BTreeMap::new(),
             settlements: VecDeque::new(),
@@ -195,7 +199,7 @@ mod tests {
     use dmr_core::id::{MessageId, StoreId};
     use dmr_core::time::Timestamp;
     use dmr_transport::memory::{MemoryBroker, QueueLimits};
-    use dmr_transport::{Delivery, Depth, Publication, PublishError};
+    use dmr_transport::{Announcement, Delivery, Depth, Publication, PublishError};
 
     use super::*;
 
@@ -214,6 +218,7 @@ mod tests {
     impl Broker for Restarting {
         type Subscription = Ending;
         type DeadLetters = <MemoryBroker as Broker>::DeadLetters;
+        type Announcements = <MemoryBroker as Broker>::Announcements;
 
         async fn store(&self) -> Result<StoreId, BrokerError> {
             self.inner.store().await
@@ -239,6 +244,14 @@ mod tests {
 
         async fn dead_letters(&self) -> Result<Self::DeadLetters, BrokerError> {
             self.inner.dead_letters().await
+        }
+
+        async fn announce(&self, announcement: Announcement) {
+            self.inner.announce(announcement).await;
+        }
+
+        async fn announcements(&self) -> Result<Self::Announcements, BrokerError> {
+            self.inner.announcements().await
         }
 
         async fn probe(&self) -> Result<(), BrokerError> {

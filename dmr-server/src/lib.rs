@@ -61,6 +61,7 @@
 
 mod access;
 mod allowance;
+mod announcements;
 mod clock;
 mod config;
 mod dead_letters;

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use dmr_core::id::StoreId;
 use dmr_crypto::Freshness;
 use dmr_transport::Broker;
 use dmr_transport::service::health::Health;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::shared::Shared;
 
@@ -14,6 +16,10 @@ use crate::shared::Shared;
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Time for one try.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for a look at all mailboxes.
+const DEPTH_TIMEOUT: Duration = Duration::from_secs(10);
+/// A look at all mailboxes takes at most one part in so many of the time.
+const DEPTH_SHARE: u32 = 20;
 
 /// What stands in the way of serving.
 #[derive(Debug, Default)]
@@ -56,27 +62,46 @@ impl Readiness {
         }
     }
 
-    /// Tries the broker, and sees how full it is, for ever.
+    /// Tries the broker, sees how full it is and whether it still is the same, for ever.
     pub(crate) async fn watch_broker<B: Broker>(self: Arc<Self>, shared: Arc<Shared<B>>) {
-        let mut ticks = tokio::time::interval(PROBE_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = interval(PROBE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut store, mut next_depth) = (None, Instant::now());
         loop {
             ticks.tick().await;
             self.try_broker(&shared).await;
-            if let Ok(Ok(depth)) = tokio::time::timeout(PROBE_TIMEOUT, shared.broker.depth()).await {
+            watch_store(&shared, &mut store).await;
+            let began = Instant::now();
+            if began >= next_depth
+                && let Ok(Ok(depth)) = timeout(DEPTH_TIMEOUT, shared.broker.depth()).await
+            {
                 shared.metrics.depth(depth);
+                // A broker that is asked for each mailbox is not asked so often that it has nothing else to do.
+                next_depth = Instant::now() + began.elapsed() * DEPTH_SHARE;
             }
         }
     }
 
     /// Publishes into the broker and consumes from it once, in at most two seconds.
     pub(crate) async fn try_broker<B: Broker>(&self, shared: &Shared<B>) {
-        let problem = match tokio::time::timeout(PROBE_TIMEOUT, shared.broker.probe()).await {
+        let problem = match timeout(PROBE_TIMEOUT, shared.broker.probe()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string().into_boxed_str()),
             Err(_) => Some("it does not answer in time".into()),
         };
         self.note(problem);
+    }
+}
+
+/// Sends every agent to log in again when the broker's memory is another one: what was confirmed may be gone, and
+/// agents, who learn the store's name at login, publish again what was not answered for.
+async fn watch_store<B: Broker>(shared: &Shared<B>, known: &mut Option<StoreId>) {
+    let Ok(Ok(store)) = timeout(PROBE_TIMEOUT, shared.broker.store()).await else { return };
+    if let Some(before) = known.replace(store)
+        && before != store
+    {
+        tracing::error!(%before, now = %store, "the broker's memory is another one; agents are asked to log in again");
+        shared.registry.renew();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dmr_core::id::{InstanceId, MessageId, ParticipantId, SessionId};
 use dmr_core::reason::FailureReason;
+use dmr_core::time::Timestamp;
 
 use crate::signals::{Signal, Signals};
 
@@ -23,8 +24,24 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Sessions {
     signals: HashMap<SessionId, Arc<Signals>>,
-    participants: HashMap<ParticipantId, Vec<(SessionId, InstanceId)>>,
+    participants: HashMap<ParticipantId, Vec<Newcomer>>,
     draining: bool,
+}
+
+/// A session that logged in, here or at another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Newcomer {
+    pub(crate) instance: InstanceId,
+    pub(crate) session: SessionId,
+    pub(crate) since: Timestamp,
+}
+
+impl Newcomer {
+    /// Whether this one takes the place of `other`. Of two sessions of one instance exactly one does, whoever asks: the
+    /// later one, by clocks that may differ a little, and of two at the same moment the one with the higher id.
+    fn supersedes(&self, other: &Self) -> bool {
+        self.instance == other.instance && (self.since, self.session) > (other.since, other.session)
+    }
 }
 
 impl Registry {
@@ -58,11 +75,21 @@ impl Registry {
     /// Tells the sessions of a sender what became of its message. Without one here, nobody is told: it is only advice.
     pub(crate) fn notify(&self, sender: ParticipantId, id: MessageId, reason: FailureReason) {
         let sessions = self.sessions();
-        for (session, _) in sessions.participants.get(&sender).into_iter().flatten() {
-            if let Some(signals) = sessions.signals.get(session) {
+        for link in sessions.participants.get(&sender).into_iter().flatten() {
+            if let Some(signals) = sessions.signals.get(&link.session) {
                 signals.send(Signal::Notice(id, reason));
             }
         }
+    }
+
+    /// Tells the older sessions here of an instance that logged in somewhere.
+    pub(crate) fn supersede(&self, participant: ParticipantId, newcomer: Newcomer) {
+        self.sessions().supersede(participant, newcomer, |older| newcomer.supersedes(older));
+    }
+
+    /// Tells every session to connect again: what they were told of the broker at their login is true no more.
+    pub(crate) fn renew(&self) {
+        self.sessions().signals.values().for_each(|signals| signals.send(Signal::Drain));
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -95,26 +122,43 @@ impl Seat {
     ///
     /// # Errors
     /// [`TooManyLinks`] when the participant's other instances hold all its links.
-    pub(crate) fn log_in(&mut self, participant: ParticipantId, instance: InstanceId) -> Result<(), TooManyLinks> {
+    pub(crate) fn log_in(
+        &mut self,
+        participant: ParticipantId,
+        instance: InstanceId,
+        since: Timestamp,
+    ) -> Result<(), TooManyLinks> {
         let mut sessions = self.registry.sessions();
-        let Sessions { signals, participants, .. } = &mut *sessions;
-        let links = participants.entry(participant).or_default();
-        let others = links.iter().filter(|(_, other)| *other != instance).count();
+        let links = sessions.participants.entry(participant).or_default();
+        let others = links.iter().filter(|link| link.instance != instance).count();
         if others >= self.registry.links_per_participant {
             return Err(TooManyLinks);
         }
-        links.retain(|(older, other)| {
-            if *other != instance {
+        let newcomer = Newcomer { instance, session: self.session, since };
+        // Here the order is known, whatever the clock says.
+        sessions.supersede(participant, newcomer, |older| older.instance == instance);
+        sessions.participants.entry(participant).or_default().push(newcomer);
+        self.participant = Some(participant);
+        Ok(())
+    }
+}
+
+impl Sessions {
+    /// Takes out, and tells, the links of a participant that this one supersedes.
+    fn supersede(&mut self, participant: ParticipantId, newcomer: Newcomer, is_older: impl Fn(&Newcomer) -> bool) {
+        let Some(links) = self.participants.get_mut(&participant) else { return };
+        links.retain(|link| {
+            if link.session == newcomer.session || !is_older(link) {
                 return true;
             }
-            if let Some(signals) = signals.get(older) {
+            if let Some(signals) = self.signals.get(&link.session) {
                 signals.send(Signal::Supersede);
             }
             false
         });
-        links.push((self.session, instance));
-        self.participant = Some(participant);
-        Ok(())
+        if links.is_empty() {
+            self.participants.remove(&participant);
+        }
     }
 }
 
@@ -124,7 +168,7 @@ impl Drop for Seat {
         sessions.signals.remove(&self.session);
         let Some(participant) = self.participant else { return };
         if let Some(links) = sessions.participants.get_mut(&participant) {
-            links.retain(|(session, _)| *session != self.session);
+            links.retain(|link| link.session != self.session);
             if links.is_empty() {
                 sessions.participants.remove(&participant);
             }
@@ -152,25 +196,56 @@ mod tests {
     async fn a_late_end_of_a_superseded_session_cannot_release_its_successor() {
         let registry = Registry::new(8);
         let (mut old, mut new) = (registry.open(session(1)), registry.open(session(2)));
-        old.log_in(participant(1), instance(1)).unwrap();
-        new.log_in(participant(1), instance(1)).unwrap();
+        old.log_in(participant(1), instance(1), Timestamp(1)).unwrap();
+        new.log_in(participant(1), instance(1), Timestamp(1)).unwrap();
         assert_eq!(old.signals().next().await, Signal::Supersede);
         drop(old);
         registry.notify(participant(1), MessageId::from_custom_bytes([1; 16]), FailureReason::Expired);
         assert!(matches!(new.signals().next().await, Signal::Notice(_, FailureReason::Expired)));
     }
 
+    #[tokio::test]
+    async fn of_two_sessions_of_an_instance_at_two_servers_the_later_one_stays_whichever_is_heard_of_last() {
+        let (one, other) = (Registry::new(8), Registry::new(8));
+        let (mut early, mut late) = (one.open(session(1)), other.open(session(2)));
+        early.log_in(participant(1), instance(1), Timestamp(10)).unwrap();
+        late.log_in(participant(1), instance(1), Timestamp(20)).unwrap();
+        let told = |session, since| Newcomer { instance: instance(1), session, since: Timestamp(since) };
+        for registry in [&one, &other] {
+            registry.supersede(participant(1), told(session(2), 20));
+            registry.supersede(participant(1), told(session(1), 10));
+        }
+        assert_eq!(early.signals().next().await, Signal::Supersede);
+        // Only the one that stayed is told of its messages.
+        other.notify(participant(1), MessageId::from_custom_bytes([1; 16]), FailureReason::Expired);
+        assert!(matches!(late.signals().next().await, Signal::Notice(_, FailureReason::Expired)));
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_supersedes_no_other_instance_and_no_other_participant() {
+        let registry = Registry::new(8);
+        let (mut replica, mut stranger) = (registry.open(session(1)), registry.open(session(2)));
+        replica.log_in(participant(1), instance(1), Timestamp(10)).unwrap();
+        stranger.log_in(participant(2), instance(2), Timestamp(10)).unwrap();
+        let newcomer = Newcomer { instance: instance(2), session: session(9), since: Timestamp(20) };
+        registry.supersede(participant(1), newcomer);
+        for (seat, number) in [(&replica, 1), (&stranger, 2)] {
+            registry.notify(participant(number), MessageId::from_custom_bytes([1; 16]), FailureReason::Expired);
+            assert!(matches!(seat.signals().next().await, Signal::Notice(..)));
+        }
+    }
+
     #[test]
     fn replicas_share_a_participant_up_to_the_bound_and_a_superseding_link_always_fits() {
         let registry = Registry::new(2);
         let mut seats: Vec<Seat> = (1..=6).map(|number| registry.open(session(number))).collect();
-        seats[0].log_in(participant(1), instance(1)).unwrap();
-        seats[1].log_in(participant(1), instance(2)).unwrap();
-        assert_eq!(seats[2].log_in(participant(1), instance(3)), Err(TooManyLinks));
-        seats[3].log_in(participant(1), instance(2)).unwrap();
-        seats[4].log_in(participant(2), instance(3)).unwrap();
+        seats[0].log_in(participant(1), instance(1), Timestamp(1)).unwrap();
+        seats[1].log_in(participant(1), instance(2), Timestamp(1)).unwrap();
+        assert_eq!(seats[2].log_in(participant(1), instance(3), Timestamp(1)), Err(TooManyLinks));
+        seats[3].log_in(participant(1), instance(2), Timestamp(1)).unwrap();
+        seats[4].log_in(participant(2), instance(3), Timestamp(1)).unwrap();
         drop(seats.remove(0));
-        seats[1].log_in(participant(1), instance(3)).unwrap();
+        seats[1].log_in(participant(1), instance(3), Timestamp(1)).unwrap();
     }
 
     #[tokio::test]
@@ -188,7 +263,7 @@ mod tests {
         let registry = Registry::new(8);
         for number in 1..=100 {
             let mut seat = registry.open(session(number));
-            seat.log_in(participant(number), instance(number)).unwrap();
+            seat.log_in(participant(number), instance(number), Timestamp(1)).unwrap();
         }
         let sessions = registry.sessions();
         assert!(sessions.participants.is_empty() && sessions.signals.is_empty());

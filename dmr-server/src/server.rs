@@ -32,7 +32,7 @@ use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::shared::Shared;
-use crate::{dead_letters, directory_task};
+use crate::{announcements, dead_letters, directory_task};
 
 /// Time past the grace period for closing links and answering the last admin requests.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -181,6 +181,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
 /// Everything a server needs but its ports.
 struct Parts<B: Broker> {
     shared: Arc<Shared<B>>,
+    outbox: announcements::Outbox,
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     accept: AcceptConfig,
@@ -209,12 +210,12 @@ impl<B: Broker> Parts<B> {
         {
             tracing::warn!(key = %keys.key(), "the directory does not list this server's key: agents may refuse it");
         }
-        directory_task::declare(&broker, &current).await;
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|_| BindError::Random)?;
         let publish = watch::Sender::new(current);
         let accept =
             AcceptConfig { tls, tls_timeout: limits.login_timeout / 2, upgrade_timeout: limits.login_timeout / 2 };
+        let (announcer, outbox) = announcements::announcer();
         let shared = Arc::new(Shared {
             network,
             name,
@@ -226,13 +227,14 @@ impl<B: Broker> Parts<B> {
             registry: Registry::new(limits.links_per_participant),
             allowances: Allowances::new(limits.clone(), clock),
             metrics,
+            announcer,
             limits,
         });
-        Ok(Self { shared, listen, admin, accept, watch, publish, seed: u64::from_be_bytes(seed) })
+        Ok(Self { shared, outbox, listen, admin, accept, watch, publish, seed: u64::from_be_bytes(seed) })
     }
 
     async fn serve(self, tcp: TcpListener, admin: Option<TcpListener>, metrics: Metrics, shutdown: Task) {
-        let Self { shared, accept, watch, publish, seed, .. } = self;
+        let Self { shared, outbox, accept, watch, publish, seed, .. } = self;
         let (stop, abort, over) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         // Dropped with this future, so that nothing outlives it.
         let (_stop, _abort, _over) = (stop.clone().drop_guard(), abort.clone().drop_guard(), over.clone().drop_guard());
@@ -240,6 +242,8 @@ impl<B: Broker> Parts<B> {
         let background = |task: Task| tokio::spawn(over.clone().run_until_cancelled_owned(task));
         background(Box::pin(metrics.clone().upkeep()));
         background(Box::pin(directory_task::run(Arc::clone(&shared), watch, publish)));
+        background(Box::pin(announcements::tell(Arc::clone(&shared), outbox)));
+        background(Box::pin(announcements::listen(Arc::clone(&shared), seed)));
         background(Box::pin(dead_letters::run(Arc::clone(&shared), seed)));
         background(Box::pin(Arc::clone(&readiness).watch_broker(Arc::clone(&shared))));
         let admin = admin.map(|admin| {

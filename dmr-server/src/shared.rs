@@ -9,6 +9,7 @@ use dmr_transport::Broker;
 use tokio::sync::watch;
 
 use crate::allowance::Allowances;
+use crate::announcements::Announcer;
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::limits::Limits;
@@ -31,6 +32,8 @@ pub(crate) struct Shared<B: Broker> {
     pub(crate) registry: Arc<Registry>,
     pub(crate) allowances: Allowances,
     pub(crate) metrics: ServerMetrics,
+    /// Tells the other servers.
+    pub(crate) announcer: Announcer,
 }
 
 impl<B: Broker> Shared<B> {

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::allowance::Allowances;
+use crate::announcements;
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::limits::Limits;
@@ -47,6 +48,7 @@ impl Stage {
             directory: publish.subscribe(),
             gate: Gate::new(limits.clone(), clock),
             registry: Registry::new(limits.links_per_participant),
+            announcer: announcements::announcer().0,
             allowances: Allowances::new(limits.clone(), clock),
             metrics: ServerMetrics::register(&name("testnet")),
             limits,

@@ -60,7 +60,14 @@ pub fn start(settings: &LogSettings) -> Result<(), LogError> {
 }
 
 fn filter(settings: &LogSettings) -> Result<EnvFilter, LogError> {
-    EnvFilter::builder().parse(&settings.log).map_err(|error| LogError::Filter(error.to_string().into()))
+    let filter =
+        EnvFilter::builder().parse(&settings.log).map_err(|error| LogError::Filter(error.to_string().into()))?;
+    // The AMQP library logs as errors what is handled here, and envelopes that the broker returned as warnings. What it
+    // has to say is asked for by its name, but for the envelopes.
+    let quiet = ["lapin::returned_messages=off", "lapin=off"];
+    let asked = settings.log.contains("lapin");
+    let directives = quiet.iter().take(if asked { 1 } else { quiet.len() });
+    Ok(directives.filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive))
 }
 
 #[cfg(test)]
