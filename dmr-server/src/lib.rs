@@ -62,6 +62,7 @@
 mod access;
 mod allowance;
 mod announcements;
+pub mod broker_settings;
 mod clock;
 mod config;
 mod dead_letters;

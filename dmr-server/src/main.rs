@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use dmr_server::Server;
 use dmr_server::program::{self, Failure};
-use dmr_server::settings::{BrokerKind, Cli, Command, RunSettings};
+use dmr_server::settings::{Cli, Command, RunSettings};
 use dmr_transport::service::{logging, settings, shutdown};
 use tokio::runtime::Runtime;
 
@@ -40,9 +39,7 @@ async fn serve(settings: &RunSettings) -> Result<(), Failure> {
     logging::start(settings.logs())?;
     // From here on a first signal drains and a second one ends the process.
     let shutdown = shutdown::signal()?;
-    let server = match settings.broker() {
-        BrokerKind::Memory => Server::bind(config).await?,
-    };
+    let server = program::bind(config, settings.broker()?).await?;
     tracing::info!(links = %server.local_addr(), admin = server.admin_addr().map(tracing::field::display), "listening");
     server.serve(shutdown).await;
     Ok(())

@@ -3,9 +3,13 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use dmr_core::id::StoreId;
+use dmr_transport::amqp::AmqpBroker;
 use dmr_transport::service::logging::LogError;
 
+use crate::broker_settings::BrokerPlan;
 use crate::clock::Clock;
+use crate::config::ServerConfig;
 use crate::directory_report::{self, Moment, ReportError, Table};
 use crate::server::{BindError, Server};
 use crate::settings::{DirectoryCommand, RunSettings, SettingsRefused};
@@ -45,6 +49,23 @@ impl Failure {
             Self::Bind(_) | Self::Directory(_) | Self::Io(_) => ExitCode::FAILURE,
         }
     }
+}
+
+/// A server over the broker of this plan.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn bind(config: ServerConfig, broker: BrokerPlan) -> Result<Server, Failure> {
+    let server = match broker {
+        BrokerPlan::Memory => Server::bind(config).await?,
+        BrokerPlan::Amqp(amqp) => {
+            let mut fresh = [0; 16];
+            getrandom::fill(&mut fresh).map_err(|_| BindError::Random)?;
+            let broker = AmqpBroker::start(*amqp, StoreId::from_random_bytes(fresh));
+            Server::bind_with_broker(config, broker).await?
+        }
+    };
+    Ok(server)
 }
 
 /// `check`: validates everything that `run` needs, and starts nothing.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use dmr_core::id::{IdError, Name};
 use dmr_crypto::{KeyFileError, RootError, RootPin, ServerKeys};
 use dmr_transport::service::logging::{self, LogError, LogSettings};
@@ -14,11 +14,12 @@ use dmr_transport::service::state_file::{self, StateFileError};
 use dmr_transport::service::units;
 use dmr_transport::tls::{self, TlsError};
 
+use crate::broker_settings::{BrokerPlan, BrokerSettings};
 use crate::config::{ConfigError, DEFAULT_NAME, ServerConfig};
 use crate::limits::Limits;
 
 /// Largest root pin or key file, in bytes.
-const SMALL_FILE: usize = 64 << 10;
+pub(crate) const SMALL_FILE: usize = 64 << 10;
 
 /// Relays sealed messages between agents. It cannot open one: it holds no key that could.
 ///
@@ -86,15 +87,6 @@ struct Trust {
     network: Name,
 }
 
-/// What holds the messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum BrokerKind {
-    /// In this process: nothing to install, bounded, and it keeps nothing across a restart. Agents publish again what
-    /// was not answered for.
-    #[default]
-    Memory,
-}
-
 /// Where health and metrics are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminAddress {
@@ -128,9 +120,6 @@ pub struct RunSettings {
     /// Where /livez, /readyz and /metrics are served without a login, or 'off': keep it off public networks
     #[arg(long, value_name = "ADDRESS", env = "DMR_ADMIN", default_value = "127.0.0.1:8076")]
     admin: AdminAddress,
-    /// What holds the messages. 'memory' keeps nothing across a restart
-    #[arg(long, value_name = "KIND", env = "DMR_BROKER", value_enum, default_value_t)]
-    broker: BrokerKind,
     /// Directory that keeps the last good directory, so that an older one is refused after a restart too
     #[arg(long, value_name = "DIR", env = "DMR_STATE")]
     state: Option<PathBuf>,
@@ -150,7 +139,9 @@ pub struct RunSettings {
     logs: LogSettings,
     #[command(flatten)]
     config_file: ConfigFile,
-    // Last, because whatever follows would stand under its heading.
+    // Last, because whatever follows would stand under their headings.
+    #[command(flatten)]
+    broker: BrokerSettings,
     #[command(flatten)]
     limits: LimitSettings,
 }
@@ -235,6 +226,30 @@ pub enum SettingsRefused {
     /// One of the two TLS files without the other.
     #[error("--tls-cert and --tls-key go together")]
     HalfTls,
+    /// A broker in memory and another.
+    #[error("--broker: 'memory' stands alone")]
+    MixedBrokers,
+    /// One of the two files of the broker's certificate without the other.
+    #[error("--broker-cert and --broker-key go together")]
+    HalfBrokerTls,
+    /// TLS settings for a broker that is reached without.
+    #[error("--broker-ca, --broker-cert and --broker-key are for amqps:// addresses, and --broker names none")]
+    PlainBrokerTls,
+    /// The credentials are not one line with a user and a password.
+    #[error("{}: not one line 'user:password'", path.display())]
+    Credentials {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The address and the credentials name different users.
+    #[error("--broker and --broker-credentials name different users")]
+    TwoBrokerUsers,
+    /// A user without a password.
+    #[error("--broker names a user: give its password with --broker-credentials")]
+    NoBrokerPassword,
+    /// The system gave no randomness.
+    #[error("the system gave no randomness")]
+    Random,
     /// A TLS file is wrong.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -314,8 +329,11 @@ impl RunSettings {
     }
 
     /// What holds the messages.
-    pub fn broker(&self) -> BrokerKind {
-        self.broker
+    ///
+    /// # Errors
+    /// [`SettingsRefused`].
+    pub fn broker(&self) -> Result<BrokerPlan, SettingsRefused> {
+        self.broker.plan()
     }
 
     /// The configuration these settings make. Reads every file but the directory.
