@@ -76,6 +76,7 @@ mod link_driver;
 mod listener;
 mod login;
 mod metrics;
+pub mod operator;
 mod policy;
 pub mod program;
 mod publish;

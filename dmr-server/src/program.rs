@@ -4,13 +4,17 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use dmr_core::id::StoreId;
+use dmr_transport::BrokerError;
 use dmr_transport::amqp::AmqpBroker;
 use dmr_transport::service::logging::LogError;
+use tokio::runtime::Runtime;
 
 use crate::broker_settings::BrokerPlan;
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::directory_report::{self, Moment, ReportError, Table};
+use crate::operator::OperatorError;
+use crate::operator::dead::DeadCommand;
 use crate::server::{BindError, Server};
 use crate::settings::{DirectoryCommand, RunSettings, SettingsRefused};
 
@@ -33,6 +37,12 @@ pub enum Failure {
     /// A directory does not serve.
     #[error(transparent)]
     Directory(#[from] ReportError),
+    /// The broker refused.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// An operator's command did not do what it should.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
     /// The system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -46,7 +56,8 @@ impl Failure {
         match self {
             Self::Settings(_) | Self::Log(_) => ExitCode::from(USAGE),
             Self::Bind(error) if error.is_configuration() => ExitCode::from(USAGE),
-            Self::Bind(_) | Self::Directory(_) | Self::Io(_) => ExitCode::FAILURE,
+            Self::Operator(error) if error.is_usage() => ExitCode::from(USAGE),
+            Self::Bind(_) | Self::Directory(_) | Self::Broker(_) | Self::Operator(_) | Self::Io(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -88,6 +99,14 @@ pub fn check(settings: &RunSettings) -> Result<(), Failure> {
         Moment(directory.expires()),
     )?;
     Ok(())
+}
+
+/// `dead list`, `dead show`, `dead redrive` and `dead purge`.
+///
+/// # Errors
+/// [`Failure`].
+pub fn dead(command: &DeadCommand) -> Result<(), Failure> {
+    Runtime::new()?.block_on(command.run())
 }
 
 /// `directory show` and `directory verify`.

@@ -1,7 +1,7 @@
 //! The command line of `dmr-server`, its variables and its settings file.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use dmr_transport::tls::{self, TlsError};
 use crate::broker_settings::{BrokerPlan, BrokerSettings};
 use crate::config::{ConfigError, DEFAULT_NAME, ServerConfig};
 use crate::limits::Limits;
+use crate::operator::dead::DeadCommand;
 
 /// Largest root pin or key file, in bytes.
 pub(crate) const SMALL_FILE: usize = 64 << 10;
@@ -43,6 +44,9 @@ pub enum Command {
     /// Look into a signed directory.
     #[command(subcommand)]
     Directory(DirectoryCommand),
+    /// List, show, redrive or purge the messages that died.
+    #[command(subcommand)]
+    Dead(DeadCommand),
 }
 
 /// What can be done with a directory file.
@@ -288,6 +292,9 @@ pub enum SettingsRefused {
         /// What is wrong with it.
         error: KeyFileError,
     },
+    /// A directory without what it is verified by.
+    #[error("--directory goes with --root and --network")]
+    HalfNames,
     /// The log filter is wrong.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -298,17 +305,25 @@ pub enum SettingsRefused {
 
 impl Trust {
     fn pin(&self) -> Result<RootPin, SettingsRefused> {
-        let path = self.root.clone();
-        let Some(bytes) = state_file::read(&path, SMALL_FILE)? else { return Err(SettingsRefused::Missing { path }) };
-        let pin = match RootPin::from_json(&bytes) {
-            Ok(pin) => pin,
-            Err(error) => return Err(SettingsRefused::Root { path, error }),
-        };
-        if *pin.network() == self.network {
-            Ok(pin)
-        } else {
-            Err(SettingsRefused::Network { path, found: pin.network().clone(), network: self.network.clone() })
-        }
+        read_pin(&self.root, &self.network)
+    }
+}
+
+/// The root pin of this network in a file.
+///
+/// # Errors
+/// [`SettingsRefused`].
+pub(crate) fn read_pin(root: &Path, network: &Name) -> Result<RootPin, SettingsRefused> {
+    let path = root.to_owned();
+    let Some(bytes) = state_file::read(&path, SMALL_FILE)? else { return Err(SettingsRefused::Missing { path }) };
+    let pin = match RootPin::from_json(&bytes) {
+        Ok(pin) => pin,
+        Err(error) => return Err(SettingsRefused::Root { path, error }),
+    };
+    if pin.network() == network {
+        Ok(pin)
+    } else {
+        Err(SettingsRefused::Network { path, found: pin.network().clone(), network: network.clone() })
     }
 }
 

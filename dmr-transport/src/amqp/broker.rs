@@ -12,15 +12,17 @@ use tokio::time::timeout;
 use super::announcing::{self, AmqpAnnouncements};
 use super::config::AmqpConfig;
 use super::connection::{KeptConnection, Open, Purpose};
-use super::depth::Mailboxes;
+use super::consuming::Consuming;
+use super::depth::{MailboxDepth, Mailboxes};
 use super::errors::unavailable;
 use super::graveyard::Graveyard;
+use super::kept::KeptLetters;
 use super::letters::AmqpDeadLetters;
 use super::metrics::{self, ConsumerMetrics};
 use super::publisher::{Outcome, Outgoing, Publisher};
 use super::subscription::{AmqpSubscription, Subscriptions, Terms};
 use super::topology::{self, PROBE, short};
-use super::{consuming::Consuming, store};
+use super::{depth, kept, store};
 use crate::broker::{Announcement, Broker, BrokerError, Depth, Publication, PublishError};
 
 /// Time that a subscription leaves earlier ones of the same mailbox to give back what they had.
@@ -84,6 +86,44 @@ impl AmqpBroker {
                 config,
             }),
         }
+    }
+
+    /// A look through the dead letters that are kept for the operator.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    pub async fn kept_letters(&self) -> Result<KeptLetters, BrokerError> {
+        let open = self.inner.consuming.first().soon().await?;
+        self.inner.publishing.soon().await?;
+        let (config, publisher) = (Arc::clone(&self.inner.config), Arc::clone(&self.inner.publisher));
+        KeptLetters::open(config, &self.inner.publishing, publisher, &open).await
+    }
+
+    /// Throws away every dead letter that is kept for the operator, and says how many there were.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    pub async fn purge_kept_letters(&self) -> Result<u32, BrokerError> {
+        kept::purge(&*self.inner.consuming.first().soon().await?).await
+    }
+
+    /// What waits in one mailbox: messages, consumers, and when the oldest message was stored; `None` where there is no
+    /// such mailbox.
+    ///
+    /// Takes the first message and gives it back: the broker counts that as a delivery, and whoever consumes at that
+    /// moment gets the next message first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    pub async fn look_into(&self, mailbox: ParticipantId) -> Result<Option<MailboxDepth>, BrokerError> {
+        let open = self.inner.consuming.first().soon().await?;
+        let (queue, mut channel) = (topology::mailbox_name(mailbox), None);
+        let Some(waiting) = depth::look(&open, &mut channel, &queue).await? else { return Ok(None) };
+        let oldest = if waiting.ready > 0 { depth::peek(&open, &mut channel, &queue).await? } else { None };
+        if let Some(channel) = channel {
+            let _ = channel.close(200, "looked".into()).await;
+        }
+        Ok(Some(MailboxDepth { ready: waiting.ready, consumers: waiting.consumers, oldest }))
     }
 
     /// A channel for announcements, kept from one to the next.

@@ -126,19 +126,6 @@ impl KeptConnection {
         let _ = timeout(self.answer_timeout, state.wait_for(up)).await;
         self.now()
     }
-
-    /// Waits until there is a connection of a later generation than this.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub(super) async fn after(&self, generation: u64) -> Option<Arc<Open>> {
-        let mut state = self.state.clone();
-        let newer = |state: &State| matches!(state, State::Up(open) if open.generation > generation);
-        match state.wait_for(newer).await.ok().as_deref() {
-            Some(State::Up(open)) => Some(Arc::clone(open)),
-            _ => None,
-        }
-    }
 }
 
 /// The task behind a kept connection.

@@ -16,6 +16,7 @@ use lapin::types::FieldTable;
 
 use super::connection::Open;
 use super::errors::{is_not_found, unavailable};
+use super::facts;
 use super::topology::{mailbox_name, short};
 use crate::broker::{BrokerError, Depth};
 
@@ -31,6 +32,17 @@ pub(super) struct Mailboxes {
 struct Sizes {
     count: AtomicU64,
     bytes: AtomicU64,
+}
+
+/// How full one mailbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailboxDepth {
+    /// Messages that wait.
+    pub ready: u32,
+    /// Subscriptions, on all servers.
+    pub consumers: u32,
+    /// When the message that has waited longest was stored.
+    pub oldest: Option<Timestamp>,
 }
 
 /// One mailbox, as the broker tells.
@@ -130,7 +142,7 @@ pub(super) async fn peek(
     let Some(message) = channel.basic_get(short(queue), BasicGetOptions::default()).await.map_err(failed)? else {
         return Ok(None);
     };
-    let stored = message.properties.timestamp().map(|seconds| Timestamp(seconds.saturating_mul(1_000)));
+    let stored = facts::stored(&message.properties);
     let options = BasicNackOptions { multiple: false, requeue: true };
     channel.basic_nack(message.delivery_tag, options).await.map_err(failed)?;
     Ok(stored)

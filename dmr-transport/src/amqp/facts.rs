@@ -5,6 +5,7 @@ use dmr_core::envelope::Envelope;
 use dmr_core::id::{MessageId, ParticipantId};
 use dmr_core::reason::FailureReason;
 use dmr_core::time::Timestamp;
+use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 
@@ -37,6 +38,11 @@ pub(super) fn attempt(delivery: &Delivery) -> u32 {
         None if delivery.redelivered => 2,
         None => 1,
     }
+}
+
+/// When a message was stored, as its server told the broker.
+pub(super) fn stored(properties: &BasicProperties) -> Option<Timestamp> {
+    properties.timestamp().map(|seconds| Timestamp(seconds.saturating_mul(1_000)))
 }
 
 /// What a dead letter says; `None` where it is not one of ours.

@@ -151,7 +151,7 @@ impl AmqpSubscription {
 
     fn take(&self, message: Message) -> Delivery {
         let (tag, attempt) = (message.delivery_tag, facts::attempt(&message));
-        let stored = message.properties.timestamp().map(|seconds| Timestamp(seconds.saturating_mul(1_000)));
+        let stored = facts::stored(&message.properties);
         let (sender, id) = labels(&message);
         let envelope = Bytes::from(message.data);
         let held = Held { sender, id, envelope: envelope.clone() };
@@ -182,8 +182,9 @@ fn labels(message: &Message) -> (ParticipantId, MessageId) {
 
 impl Subscription for AmqpSubscription {
     async fn next(&mut self) -> Result<Delivery, BrokerError> {
-        if self.ended {
-            return Err(BrokerError::SubscriptionEnded);
+        // What came before the channel ended could not be settled any more; it comes again.
+        if self.ended || self.settlements.is_closed() {
+            return Err(self.end());
         }
         match self.deliveries.recv().await {
             Some(message) => Ok(self.take(message)),

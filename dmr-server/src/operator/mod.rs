@@ -1,0 +1,64 @@
+//! What an operator does from the command line with the broker of a network: header facts only.
+
+pub mod dead;
+mod names;
+mod progress;
+
+use dmr_core::id::{MessageId, StoreId};
+use dmr_transport::amqp::AmqpBroker;
+
+use crate::broker_settings::{BrokerPlan, BrokerSettings};
+use crate::program::Failure;
+
+/// Why an operator's command did not do what it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// The memory broker lives in the server's process.
+    #[error("--broker memory cannot be looked into from outside: it lives in the server; see its /metrics")]
+    InMemory,
+    /// No letter has this id.
+    #[error("no dead letter {id}")]
+    NoLetter {
+        /// Which id.
+        id: MessageId,
+    },
+    /// Neither ids nor `--all`, or both.
+    #[error("say which letters: ids, or --all")]
+    WhichLetters,
+    /// Letters that should be redriven are still dead.
+    #[error("{count} were not redriven")]
+    LettersStay {
+        /// How many.
+        count: u32,
+    },
+    /// What cannot be undone was not confirmed.
+    #[error("this would throw {count} dead letters away for good: say --yes")]
+    NotConfirmed {
+        /// How many letters there are.
+        count: u32,
+    },
+}
+
+impl OperatorError {
+    /// Whether the command was called wrongly, rather than not successful.
+    pub(crate) const fn is_usage(&self) -> bool {
+        match self {
+            Self::InMemory | Self::WhichLetters | Self::NotConfirmed { .. } => true,
+            Self::NoLetter { .. } | Self::LettersStay { .. } => false,
+        }
+    }
+}
+
+/// The broker that these settings name.
+fn connect(settings: &BrokerSettings) -> Result<AmqpBroker, Failure> {
+    match settings.plan()? {
+        BrokerPlan::Memory => Err(OperatorError::InMemory.into()),
+        BrokerPlan::Amqp(mut config) => {
+            config.name = "dmr-server operator".into();
+            let mut fresh = [0; 16];
+            getrandom::fill(&mut fresh).map_err(std::io::Error::other)?;
+            Ok(AmqpBroker::start(*config, StoreId::from_random_bytes(fresh)))
+        }
+    }
+}
