@@ -57,6 +57,8 @@
 //! `memory`, `websocket` and `conformance` are on by default. `service` adds what the programs need: settings, logs,
 //! signals, an HTTP listener, metrics and state files.
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 mod broker;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -65,7 +67,7 @@ mod link;
 pub mod memory;
 #[cfg(feature = "service")]
 pub mod service;
-#[cfg(feature = "websocket")]
+#[cfg(any(feature = "amqp", feature = "websocket"))]
 pub mod tls;
 #[cfg(feature = "websocket")]
 pub mod websocket;
