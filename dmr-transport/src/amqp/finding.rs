@@ -149,8 +149,26 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// All findings for people: what is mended by the same commands stands together above them.
+pub(super) fn write_all(findings: &[Finding], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let same = |one: &Finding, other: &Finding| one.severity == other.severity && one.remedy == other.remedy;
+    for (at, finding) in findings.iter().enumerate() {
+        let before = findings.get(..at).unwrap_or_default();
+        if finding.remedy.is_empty() {
+            writeln!(f, "{finding}")?;
+        } else if !before.iter().any(|earlier| same(earlier, finding)) {
+            for together in findings.iter().filter(|other| same(other, finding)) {
+                together.write_sentence(f)?;
+                writeln!(f)?;
+            }
+            writeln!(f, "       to mend it: {}", finding.remedy)?;
+        }
+    }
+    Ok(())
+}
+
+impl Finding {
+    fn write_sentence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<5}  {}", self.severity.as_str(), self.subject)?;
         match self.others {
             0 => {}
@@ -158,13 +176,14 @@ impl fmt::Display for Finding {
             more => write!(f, " and {more} others")?,
         }
         write!(f, ": {}", self.problem)?;
-        if !self.consequence.is_empty() {
-            write!(f, ", so {}", self.consequence)?;
-        }
-        if !self.remedy.is_empty() {
-            write!(f, "\n       to mend it: {}", self.remedy)?;
-        }
-        Ok(())
+        if self.consequence.is_empty() { Ok(()) } else { write!(f, ", so {}", self.consequence) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_sentence(f)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, "\n       to mend it: {}", self.remedy) }
     }
 }
 

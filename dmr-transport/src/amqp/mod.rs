@@ -1,6 +1,7 @@
 //! RabbitMQ as the broker.
 
 mod comparison;
+mod diagnosis;
 pub mod finding;
 pub mod inspection;
 pub mod management;

@@ -83,11 +83,15 @@ pub enum Rule {
     AtLeast {
         /// Less than this is wrong.
         wrong: u64,
+        /// What too small a number does, in the place of [`Setting::otherwise`].
+        then: &'static str,
     },
     /// A bound must be there: none, or one less than `tight`, is risky; any other is the operator's choice.
     Bounded {
         /// Less than this is risky.
         tight: u64,
+        /// What too small a number does, in the place of [`Setting::otherwise`].
+        then: &'static str,
     },
     /// Anything will do; a difference is worth a note.
     Preferred,
@@ -131,15 +135,20 @@ const MAILBOXES: Policy = Policy {
         Setting {
             key: "message-ttl",
             value: Shipped::Number(DAY),
-            rule: Rule::AtLeast { wrong: DAY },
-            otherwise: "accepted messages die before the time their sender was promised, or lie unread for ever",
+            rule: Rule::AtLeast {
+                wrong: DAY,
+                then: "accepted messages die before the time that their sender was promised",
+            },
+            otherwise: "messages in a mailbox that nobody reads any more lie there for ever",
         },
         Setting {
             key: "delivery-limit",
             value: Shipped::Number(10_000),
-            rule: Rule::AtLeast { wrong: FEWEST_DELIVERIES },
-            otherwise: "lost connections, which count as deliveries, kill healthy messages, or returned messages lose \
-                        their place",
+            rule: Rule::AtLeast {
+                wrong: FEWEST_DELIVERIES,
+                then: "lost connections, which count as deliveries, kill healthy messages",
+            },
+            otherwise: "returned messages lose their place on 3.x, and die after 20 deliveries from 4.0 on",
         },
         Setting {
             key: "dead-letter-exchange",
@@ -175,8 +184,11 @@ const DEAD: Policy = Policy {
         Setting {
             key: "delivery-limit",
             value: Shipped::Number(10_000),
-            rule: Rule::AtLeast { wrong: FEWEST_DELIVERIES },
-            otherwise: "dead letters are dropped when servers lose their connections, and no sender is told",
+            rule: Rule::AtLeast {
+                wrong: FEWEST_DELIVERIES,
+                then: "dead letters are dropped when servers lose their connections, and no sender is told",
+            },
+            otherwise: "dead letters are dropped after 20 deliveries from 4.0 on, and no sender is told",
         },
         REJECT_PUBLISH,
         BYTES,
@@ -213,8 +225,8 @@ const DEAD_KEPT: Policy = Policy {
         Setting {
             key: "message-ttl",
             value: Shipped::Number(14 * DAY),
-            rule: Rule::Bounded { tight: HOUR },
-            otherwise: "dead letters are kept for ever, or not long enough to be looked at",
+            rule: Rule::Bounded { tight: HOUR, then: "dead letters are gone before anybody looks at them" },
+            otherwise: "dead letters are kept for ever",
         },
         Setting {
             key: "max-length",
@@ -225,8 +237,8 @@ const DEAD_KEPT: Policy = Policy {
         Setting {
             key: "max-length-bytes",
             value: Shipped::Number(1_024 * MIB),
-            rule: Rule::Bounded { tight: 16 * MIB },
-            otherwise: "dead letters can fill the disk, or are dropped at once",
+            rule: Rule::Bounded { tight: 16 * MIB, then: "dead letters are dropped before anybody looks at them" },
+            otherwise: "dead letters can fill the disk",
         },
         Setting { otherwise: "a full queue of old copies holds up every notice of a dead message", ..DROP_HEAD },
         BALANCED,
@@ -270,14 +282,14 @@ const PROBE: Policy = Policy {
         Setting {
             key: "message-ttl",
             value: Shipped::Number(60_000),
-            rule: Rule::Bounded { tight: 15_000 },
-            otherwise: "canaries of readiness probes pile up, or expire before they are read",
+            rule: Rule::Bounded { tight: 15_000, then: "canaries of readiness probes expire before they are read" },
+            otherwise: "canaries of servers that died stay for ever",
         },
         Setting {
             key: "max-length",
             value: Shipped::Number(1_000),
-            rule: Rule::Bounded { tight: 100 },
-            otherwise: "canaries of readiness probes pile up, or push each other out",
+            rule: Rule::Bounded { tight: 100, then: "canaries of readiness probes push each other out" },
+            otherwise: "canaries of readiness probes pile up",
         },
         Setting { otherwise: "canaries that nobody reads make every server unready", ..DROP_HEAD },
         BALANCED,
@@ -300,8 +312,8 @@ const DROP_HEAD: Setting =
 const BYTES: Setting = Setting {
     key: "max-length-bytes",
     value: Shipped::Number(256 * MIB),
-    rule: Rule::Bounded { tight: 16 * MIB },
-    otherwise: "the queue can fill the disk of every other one, or is full after a few messages",
+    rule: Rule::Bounded { tight: 16 * MIB, then: "it is full after a few messages" },
+    otherwise: "it can fill the disk of every other queue",
 };
 
 const BALANCED: Setting = Setting {
@@ -367,5 +379,9 @@ impl Shipped {
 /// A word for a POSIX shell.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-@:".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

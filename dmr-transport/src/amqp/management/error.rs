@@ -33,7 +33,10 @@ pub enum ManagementError {
         cause: Box<str>,
     },
     /// The broker does not know the user, or the user may not see this (401 or 403).
-    #[error("the broker refuses user {user}: {reason}; it needs the right password and the tag 'monitoring'")]
+    #[error(
+        "the broker refuses user {user}: {reason}; it needs its password, the tag 'monitoring' \
+             and permissions in the virtual host"
+    )]
     Unauthorized {
         /// Who.
         user: Box<str>,

@@ -121,7 +121,8 @@ async fn answer(
     request: Request<String>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
 ) -> Result<Value, ManagementError> {
-    let broken = |error: hyper::Error| ManagementError::Http { address: address(config), cause: error.to_string().into() };
+    let broken =
+        |error: hyper::Error| ManagementError::Http { address: address(config), cause: error.to_string().into() };
     let (mut sender, connection) =
         http1::Builder::new().max_headers(HEADERS).handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let exchange = async {
