@@ -298,3 +298,6 @@ fn unseen(observation: &Observation, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

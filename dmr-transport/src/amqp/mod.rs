@@ -6,3 +6,5 @@ pub mod finding;
 pub mod inspection;
 pub mod management;
 pub mod policy;
+#[cfg(test)]
+mod shipped;

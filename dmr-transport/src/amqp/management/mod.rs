@@ -17,6 +17,8 @@ mod address;
 mod error;
 mod figures;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
