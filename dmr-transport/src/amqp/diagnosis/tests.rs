@@ -8,6 +8,9 @@ use crate::amqp::management::{Binding, Node, QueueFigures};
 
 const MAILBOX: &str = "dmr.a.0192f0a0-0000-7000-8000-000000000001";
 
+/// Something done to a good broker.
+type Spoil = fn(&mut Observation);
+
 fn node(name: &str) -> Node {
     Node { name: name.into(), running: true, memory_alarm: false, disk_alarm: false, partitions: Vec::new() }
 }
@@ -245,7 +248,7 @@ fn a_version_is_refused_noted_or_certified() {
 #[test]
 fn what_is_wrong_with_the_cluster_is_said() {
     use Severity::{Note, Risky, Wrong};
-    let spoilt: [(fn(&mut Observation), Severity, Topic); 11] = [
+    let spoilt: [(Spoil, Severity, Topic); 11] = [
         (|seen| seen.overview.nodes[1].running = false, Risky, Topic::Node),
         (|seen| seen.overview.nodes[1].memory_alarm = true, Risky, Topic::Alarm),
         (|seen| seen.overview.nodes[1].disk_alarm = true, Risky, Topic::Alarm),
@@ -267,7 +270,7 @@ fn what_is_wrong_with_the_cluster_is_said() {
 #[test]
 fn exchanges_must_be_what_they_are_called_for() {
     use Severity::{Note, Risky, Wrong};
-    let spoilt: [(fn(&mut Observation), Severity); 5] = [
+    let spoilt: [(Spoil, Severity); 5] = [
         (|seen| drop(seen.exchanges.remove(0)), Note),
         (|seen| seen.exchanges[2].kind = "topic".into(), Wrong),
         (|seen| seen.exchanges[3].durable = false, Wrong),
