@@ -122,8 +122,8 @@ pub static POLICIES: [Policy; 5] = [MAILBOXES, DEAD, DEAD_KEPT, UNROUTABLE, PROB
 /// - `dead-letter-strategy` `at-least-once`: the message stays in the mailbox until every queue behind the exchange has
 ///   confirmed it. The default, `at-most-once`, drops it when one cannot take it.
 /// - `overflow` `reject-publish`: a full mailbox refuses the next message, and its sender is told so. The default,
-///   `drop-head`, throws away the oldest one, which was confirmed; it also turns at-least-once into at-most-once
-///   without a word.
+///   `drop-head`, throws away the oldest one, which was confirmed. It also turns at-least-once into at-most-once: the
+///   broker goes on showing the strategy it was told, and says otherwise in its log alone.
 /// - `max-length-bytes` 256 MiB: one mailbox cannot fill the disk of all. Messages waiting for their dead-lettering
 ///   count. The bound is soft: what is in flight when it is reached still enters.
 /// - `queue-leader-locator` `balanced`: else the leaders of all queues sit on the node that the servers connect to.
