@@ -67,7 +67,7 @@ mod link;
 pub mod memory;
 #[cfg(feature = "service")]
 pub mod service;
-#[cfg(feature = "websocket")]
+#[cfg(any(feature = "amqp", feature = "websocket"))]
 pub mod tls;
 #[cfg(feature = "websocket")]
 pub mod websocket;

@@ -83,7 +83,7 @@ mod tests {
         // A fixed permutation, settled in batches of every size.
         let order: Vec<u64> = (0..200).map(|step| step * 67 % 200 + 1).collect();
         for size in 1..=17 {
-            let (mut acks, mut asked, mut done) = (Acks::default(), BTreeSet::new(), BTreeSet::new());
+            let (mut acks, mut asked, mut done) = (Acks::default(), BTreeSet::<u64>::new(), BTreeSet::new());
             for batch in order.chunks(size) {
                 asked.extend(batch);
                 for (tag, multiple) in after(&mut acks, batch) {

@@ -21,7 +21,7 @@ use super::letters::AmqpDeadLetters;
 use super::metrics::{self, ConsumerMetrics};
 use super::publisher::{Outcome, Outgoing, Publisher};
 use super::subscription::{AmqpSubscription, Subscriptions, Terms};
-use super::topology::{self, PROBE, short};
+use super::topology::{self, EXCHANGE, PROBE, short};
 use super::{depth, kept, store};
 use crate::broker::{Announcement, Broker, BrokerError, Depth, Publication, PublishError};
 
@@ -243,7 +243,7 @@ impl Broker for AmqpBroker {
 
     async fn probe(&self) -> Result<(), BrokerError> {
         let outgoing = Outgoing {
-            exchange: "",
+            exchange: EXCHANGE,
             routing_key: PROBE,
             properties: BasicProperties::default().with_delivery_mode(2),
             body: b"probe",

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::connection::{KeptConnection, Open};
 use super::errors::unavailable;
 use super::publisher::{Outcome, Outgoing, Publisher, waiting};
-use super::topology::{STORE, short};
+use super::topology::{EXCHANGE, STORE, short};
 use crate::broker::BrokerError;
 
 /// Time for the stream's first record.
@@ -37,7 +37,7 @@ pub(super) async fn name(
     };
     if records == 0 {
         let outgoing = Outgoing {
-            exchange: "",
+            exchange: EXCHANGE,
             routing_key: STORE,
             properties: BasicProperties::default().with_delivery_mode(2),
             body: fresh.as_bytes(),

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //!  dmr.v1 (direct) ──▶ dmr.a.<participant>       mailboxes
-//!                        │ expired, refused
-//!                        ▼
-//!                      dmr.dlx (fanout) ──▶ dmr.dead          servers tell the senders
-//!                                       └─▶ dmr.dead.kept     for the operator
-//!                      dmr.ctl (fanout) ──▶ dmr.s.<server>    what servers tell each other
-//!                      dmr.probe, dmr.store                   proof of life; the store's name
+//!    │                   │ expired, refused
+//!    │                   ▼
+//!    │                 dmr.dlx (fanout) ──▶ dmr.dead          servers tell the senders
+//!    │                                  └─▶ dmr.dead.kept     for the operator
+//!    └──▶ dmr.probe, dmr.store                                proof of life; the store's name
+//!
+//!  dmr.ctl (fanout) ──▶ dmr.s.<server>                        what servers tell each other
 //! ```
 //!
-//! Only what cannot be a policy is an argument: RabbitMQ refuses to declare a queue again with other arguments, whereas
+//! Every name begins with `dmr.`, and nothing goes through the default exchange, so that a server's user needs no other
+//! permission. Only what cannot be a policy is an argument: RabbitMQ refuses to declare a queue again with other arguments, whereas
 //! a policy can be changed while the network runs. The policies are in [`policy`](super::policy).
 
 use dmr_core::id::ParticipantId;
@@ -61,7 +63,7 @@ struct Exchange {
 struct Queue {
     name: &'static str,
     kind: &'static str,
-    source: Option<&'static str>,
+    source: &'static str,
 }
 
 // No alternate exchange: it would take what no mailbox takes, the broker would confirm that, and nobody would be told.
@@ -74,10 +76,10 @@ const EXCHANGES: [Exchange; 3] = [
 const QUORUM: &str = "quorum";
 
 const QUEUES: [Queue; 4] = [
-    Queue { name: DEAD, kind: QUORUM, source: Some(DEAD_EXCHANGE) },
-    Queue { name: KEPT, kind: QUORUM, source: Some(DEAD_EXCHANGE) },
-    Queue { name: PROBE, kind: QUORUM, source: None },
-    Queue { name: STORE, kind: "stream", source: None },
+    Queue { name: DEAD, kind: QUORUM, source: DEAD_EXCHANGE },
+    Queue { name: KEPT, kind: QUORUM, source: DEAD_EXCHANGE },
+    Queue { name: PROBE, kind: QUORUM, source: EXCHANGE },
+    Queue { name: STORE, kind: "stream", source: EXCHANGE },
 ];
 
 /// Makes sure that everything but the mailboxes exists.
@@ -88,9 +90,7 @@ pub(super) async fn declare(channel: &Channel) -> lapin::Result<()> {
     }
     for queue in &QUEUES {
         declare_queue(channel, queue.name, queue.kind).await?;
-        if let Some(source) = queue.source {
-            bind(channel, queue.name, source).await?;
-        }
+        bind(channel, queue.name, queue.source).await?;
     }
     Ok(())
 }
