@@ -124,7 +124,7 @@ fn a_broker_in_good_order_gives_no_reason_to_speak() {
     assert!(report.is_fit());
     assert_eq!(
         report.to_string(),
-        "RabbitMQ 3.10.8 · cluster relay · 3 of 3 nodes run · virtual host / · 5 queues, 1 of them mailboxes\nfit"
+        "RabbitMQ 3.10.8 · cluster relay · 3 of 3 nodes run · virtual host / · 4 queues, 1 of them mailboxes\nfit"
     );
 }
 
