@@ -3,32 +3,26 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
-use dmr_core::frame::{AgentFrame, AuthFields, ServerFrame, VERSION};
-use dmr_core::id::{InstanceId, Nonce};
-use dmr_core::time::Timestamp;
-use dmr_crypto::{RootPin, VerifiedDirectory, prove_login};
+use dmr_core::frame::AgentFrame;
 use dmr_tests::certificate::certificates;
 use dmr_tests::failure::{Doing as _, Failure, Outcome};
 use dmr_tests::network::Network;
 use dmr_tests::patience::eventually;
 use dmr_tests::server::Server;
 use dmr_transport::tls::{Roots, client_config};
-use dmr_transport::websocket::{DialerConfig, ServerAddress, WebSocketDialer, WebSocketLink};
-use dmr_transport::{Link, LinkReceiver, LinkSender, Received};
+use dmr_transport::websocket::DialerConfig;
 use serde_json::{Value, json};
 
+use super::bare_link::Entrance;
 use super::cost::Cost;
-use super::echo::send;
 use super::party::keyring;
 use super::run::{note, start_server, with_server};
-use super::stamp::now;
 
 /// Longest wait for the server's memory to hold still.
 const REST: Duration = Duration::from_secs(20);
 
-/// An open link. Dropping it closes it.
-type Open = (<WebSocketLink as Link>::Sender, <WebSocketLink as Link>::Receiver);
+/// Credit for deliveries, of which none come.
+const PREFETCH: u16 = 64;
 
 /// Opens so many links, each of a participant of its own, first plain and then over TLS, and reports what they cost.
 ///
@@ -66,16 +60,14 @@ async fn with_links(
     dialer: DialerConfig,
 ) -> Outcome<Value> {
     note(&format!("opening {} links to {url}", keys.len()))?;
-    let (address, dialer) = (url.parse().doing(url)?, WebSocketDialer::new(dialer));
-    let pin = std::fs::read(network.root()).doing("the root keys")?;
-    let pin = RootPin::from_json(&pin).doing("the root keys")?;
-    let bundle = std::fs::read(network.bundle()).doing("the directory")?;
-    let directory = VerifiedDirectory::verify(&bundle, &pin, wall()).doing("the directory")?;
+    let entrance = Entrance::new(url, &network.root(), &network.bundle(), dialer)?;
 
     let before = at_rest(server).await?;
     let mut open = Vec::with_capacity(keys.len());
     for file in keys {
-        open.push(log_in(&dialer, &address, file, &directory).await?);
+        let mut link = entrance.log_in(&keyring(file)?).await?;
+        link.put(&AgentFrame::Subscribe { prefetch: PREFETCH }).await?;
+        open.push(link);
     }
     let after = at_rest(server).await?;
     let active = server.admin.metric("dmr_socket_connections_active", &[]).await?;
@@ -88,55 +80,6 @@ async fn with_links(
         "rss_after_kib": after.rss_kib,
         "bytes_per_link": grown / u64::try_from(open.len().max(1)).unwrap_or(u64::MAX),
     }))
-}
-
-/// Opens a link, logs in and subscribes, like an agent that has the directory already.
-async fn log_in(
-    dialer: &WebSocketDialer,
-    address: &ServerAddress,
-    file: &std::path::Path,
-    directory: &VerifiedDirectory,
-) -> Outcome<Open> {
-    let keyring = keyring(file)?;
-    let key = keyring.login_key(directory, wall()).doing("a login key")?;
-    let link = dialer.dial(address).await.doing("opening a link")?;
-    let binding = link.channel_binding();
-    let (mut sender, mut receiver) = link.split();
-    let ServerFrame::Challenge { challenge, .. } = next(&mut receiver).await? else {
-        return Err(Failure::new("the server does not begin with a challenge"));
-    };
-    let (mut nonce, mut instance) = ([0; 32], [0; 16]);
-    getrandom::fill(&mut nonce).and_then(|()| getrandom::fill(&mut instance)).doing("randomness for a login")?;
-    let fields = AuthFields {
-        network: directory.network().clone(),
-        participant: keyring.participant(),
-        key: key.id(),
-        version: VERSION,
-        nonce: Nonce(nonce),
-        instance: InstanceId::from_random_bytes(instance),
-        binding,
-        directory_revision: directory.revision(),
-    };
-    let fields = fields.encode().doing("the login")?;
-    let proof = Bytes::copy_from_slice(&prove_login(key, &challenge, &fields));
-    put(&mut sender, &AgentFrame::Authenticate { fields, proof }).await?;
-    match next(&mut receiver).await? {
-        ServerFrame::Welcome(_) => {}
-        other => return Err(Failure::new(format!("the server answers the login with {}", other.name()))),
-    }
-    put(&mut sender, &AgentFrame::Subscribe { prefetch: 64 }).await?;
-    Ok((sender, receiver))
-}
-
-async fn next(receiver: &mut impl LinkReceiver) -> Outcome<ServerFrame> {
-    match receiver.receive().await.doing("waiting for the server")? {
-        Received::Frame(frame) => ServerFrame::decode(&frame).doing("the server's frame"),
-        Received::Closed(reason) => Err(Failure::new(format!("the server closed the link: {reason:?}"))),
-    }
-}
-
-async fn put(sender: &mut impl LinkSender, frame: &AgentFrame) -> Outcome {
-    send(sender, frame.encode().doing("a frame")?).await
 }
 
 /// The server's cost once its memory holds still.
@@ -164,8 +107,4 @@ fn check_descriptors(links: u32) -> Outcome {
     Err(Failure::new(format!(
         "{links} links need {needed} file descriptors, {allowed} are allowed: ulimit -n {needed}"
     )))
-}
-
-fn wall() -> Timestamp {
-    Timestamp(now() / 1_000_000)
 }

@@ -76,6 +76,10 @@ pub fn participant(file: &Path) -> Outcome<ParticipantId> {
     keyring(file).map(|keyring| keyring.participant())
 }
 
-fn read(file: &Path) -> Outcome<Vec<u8>> {
+/// What a file holds.
+///
+/// # Errors
+/// [`Failure`] when it cannot be read.
+pub fn read(file: &Path) -> Outcome<Vec<u8>> {
     std::fs::read(file).doing(file.display())
 }
