@@ -58,6 +58,13 @@ impl ServerPlan {
         self
     }
 
+    /// The same with one more of an option that can be given several times.
+    #[must_use]
+    pub fn also(mut self, option: &str, value: impl Into<String>) -> Self {
+        self.args.extend([option.to_owned(), value.into()]);
+        self
+    }
+
     /// The same with another flag.
     #[must_use]
     pub fn flag(mut self, flag: &str) -> Self {

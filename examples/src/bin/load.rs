@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use dmr_examples::load::baseline::consumer;
 use dmr_examples::load::options::Options;
-use dmr_examples::load::{idle, recipients, run};
+use dmr_examples::load::{idle, recipients, relay, run};
 use dmr_tests::failure::{Doing as _, Failure, Outcome};
 use dmr_transport::service::shutdown;
 use serde_json::Value;
@@ -24,8 +25,13 @@ async fn main() -> ExitCode {
 async fn perform(options: Options) -> Outcome {
     if options.as_recipients {
         // It ends when the process that started it closes its standard input.
-        return recipients::serve(&options).await;
+        return match &options.baseline_queue {
+            Some(queue) => consumer::serve(&options, queue).await,
+            None if options.relay => relay::recipients::serve(&options).await,
+            None => recipients::serve(&options).await,
+        };
     }
+    options.check().map_err(Failure::new)?;
     let interrupted = shutdown::signal().doing("listening for signals")?;
     // Whichever ends first, dropping the other ends every process that was started.
     let report = tokio::select! {

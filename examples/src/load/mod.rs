@@ -3,7 +3,8 @@
 //! ```text
 //!   this process                  its own process          started by this process
 //!   senders: N agents  ─────────▶ dmr-server ────────────▶ recipients: N agents
-//!        └────────────── echo over a bare WebSocket ──────────────┘
+//!        ├────────────── echo over a bare WebSocket ──────────────┤
+//!        └─────────────▶ the broker by itself, if asked ──────────┘
 //! ```
 //!
 //! Three processes, so that the memory and the CPU time of each mean something. Every sender has a recipient of its
@@ -12,17 +13,30 @@
 //! a message takes beyond it is what DMR costs. A message counts as settled when its sender holds the receipt, or without
 //! receipts when the recipient's program has settled it.
 //!
-//! Reading order: [`options`], [`senders`] and [`recipients`], [`run`], which puts them together, and [`idle`], which
-//! measures links that do nothing.
+//! Two more sides can be measured in the same way: [`relay`] sends ready-sealed envelopes over bare links, so that only
+//! the server works, and [`baseline`] sends messages of the same size through the broker without DMR.
+//!
+//! Reading order: [`options`], [`senders`] and [`recipients`], [`side`], which measures a round, [`run`], which puts the
+//! rounds together, and [`idle`], which measures links that do nothing.
 
+pub mod agents;
+pub mod bare_link;
+pub mod baseline;
+pub mod budget;
 pub mod cost;
+pub mod counterpart;
 pub mod echo;
+pub mod growth;
 pub mod idle;
+pub mod mailroom;
 pub mod options;
 pub mod party;
 pub mod recipients;
+pub mod relay;
 pub mod report;
+pub mod rounds;
 pub mod run;
 pub mod senders;
+pub mod side;
 pub mod spread;
 pub mod stamp;

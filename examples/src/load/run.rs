@@ -1,24 +1,25 @@
 //! A load, from the start of the processes to the line of JSON.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use dmr_tests::failure::{Doing as _, Outcome};
 use dmr_tests::network::Network;
 use dmr_tests::server::{Server, ServerPlan};
 use serde_json::Value;
-use tokio::time::Instant;
 
-use super::cost::Cost;
+use super::agents::Agents;
+use super::baseline::Baseline;
 use super::echo;
 use super::options::Options;
-use super::party::{Party, participant};
-use super::recipients::Recipients;
-use super::report::Measured;
-use super::senders::{self, Plan};
+use super::relay::{self, Relay};
+use super::report::{add_setting, ratios};
+use super::rounds;
+use super::side::Side;
 
-/// Time for warming up: allocators, branch predictors, congestion windows. It does not count.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// Publishes that a server lets a link have unconfirmed unless it is told otherwise.
+const DEFAULT_CREDIT: u32 = 64;
+/// What a server keeps messages in unless it is told otherwise.
+const DEFAULT_BROKER: &str = "memory";
 
 /// Options of a server whose limits do not get in the way: all agents come from one address, as fast as they can.
 const NO_LIMITS: [(&str, &str); 6] = [
@@ -41,13 +42,14 @@ pub async fn start_server(participants: u32, more: &[(&str, &str)]) -> Outcome<(
     Ok((network, names, server))
 }
 
-/// A server for this network.
+/// A server for this network, with these options, each as often as it is given.
 ///
 /// # Errors
 /// As for [`start_server`].
 pub async fn with_server(network: &Network, more: &[(&str, &str)]) -> Outcome<Server> {
     let plan = ServerPlan::new(network, "relay")?;
-    let plan = NO_LIMITS.iter().chain(more).fold(plan, |plan, (option, value)| plan.with(option, *value));
+    let plan = NO_LIMITS.iter().fold(plan, |plan, (option, value)| plan.with(option, *value));
+    let plan = more.iter().fold(plan, |plan, (option, value)| plan.also(option, *value));
     plan.start(network).await
 }
 
@@ -56,54 +58,71 @@ pub async fn with_server(network: &Network, more: &[(&str, &str)]) -> Outcome<Se
 /// # Errors
 /// [`Failure`](dmr_tests::failure::Failure) when something does not start or breaks off.
 pub async fn run(mut options: Options) -> Outcome<Value> {
-    let own = if options.server.is_none() {
-        note("building and starting dmr-server")?;
-        let (network, names, server) = start_server(2 * options.agents, &[]).await?;
-        options.server = Some(server.url());
-        options.server_process = Some(server.process.id());
-        options.root = Some(network.root());
-        options.keys = names.iter().map(|name| network.keys(name)).collect();
-        Some((network, server))
-    } else {
-        None
+    let own = if options.server.is_none() { Some(start_own(&mut options).await?) } else { None };
+    let (mut dmr, envelope) = start_side(&options).await?;
+    let mut bare = match (options.baseline, envelope) {
+        (true, Some(len)) => Some(Side::Baseline(Box::new(Baseline::start(&options, len).await?))),
+        _ => None,
     };
-    let party = Party::new(&options)?;
-    let mut recipients = Recipients::start(&options).await?;
-    let mut agents = Vec::new();
-    let connected = party.connect(party.pairs.iter().map(|(sender, _)| sender)).await?;
-    for (agent, (_, recipient)) in connected.into_iter().zip(&party.pairs) {
-        agents.push((agent, participant(recipient)?));
-    }
 
-    note("measuring the echo, then warming up")?;
-    let echo = echo::measure(recipients.echo, options.message_len()).await?;
-    let plan =
-        |run, span| Plan { run, len: options.message_len(), until: Instant::now() + span, receipts: options.receipts };
-    let warm_up = senders::send(&agents, options.in_flight, plan(0, WARM_UP)).await?;
-    recipients.conclude(0, warm_up.accepted).await?;
-
-    note("sending")?;
-    let processes = [
-        ("server", options.server_process),
-        ("senders", Some(std::process::id())),
-        ("recipients", Some(recipients.process()?)),
-    ];
-    let costs = || processes.iter().map(|(_, process)| process.map(Cost::of).transpose()).collect::<Outcome<Vec<_>>>();
-    let mut run = [0; 8];
-    getrandom::fill(&mut run).doing("randomness for a run")?;
-    // Odd, so never that of the warm-up.
-    let run = u64::from_be_bytes(run) | 1;
-    let (before, began) = (costs()?, Instant::now());
-    let sent = senders::send(&agents, options.in_flight, plan(run, Duration::from_secs(options.seconds))).await?;
-    let took = began.elapsed();
-    let received = recipients.conclude(run, sent.accepted).await?;
-    let costs = before.into_iter().zip(costs()?).map(|(before, after)| before.zip(after));
-    let costs = processes.iter().map(|(name, _)| *name).zip(costs).collect();
-    for (agent, _) in &agents {
-        agent.shutdown().await;
+    note("measuring the echo")?;
+    let echo = dmr.counterpart().ready.get("echo").and_then(Value::as_str).doing("the address of the echo")?;
+    let mut echo = echo::measure(echo.parse().doing("the address of the echo")?, options.message_len()).await?;
+    let mut rounds = Vec::new();
+    for round in 1..=options.rounds {
+        note(&format!("round {round} of {}: warming up and sending", options.rounds))?;
+        let mut report = dmr.round(&options).await?.report()?;
+        add_setting(&mut report, &options, envelope, &mut echo);
+        if let Some(bare) = &mut bare {
+            note("the same by the broker alone")?;
+            let bare = bare.round(&options).await?.report()?;
+            report.insert("ratios".to_owned(), ratios(&report, &bare));
+            report.insert("baseline".to_owned(), Value::Object(bare));
+        }
+        rounds.push(Value::Object(report));
     }
+    if let Some(bare) = bare {
+        bare.end().await?;
+    }
+    dmr.end().await?;
     drop(own);
-    Measured { took, sent, received, echo, costs }.report(&options)
+    let mut report = rounds::merge(&rounds);
+    if let Some(report) = report.as_object_mut() {
+        report.insert("rounds".to_owned(), options.rounds.into());
+    }
+    Ok(report)
+}
+
+/// Starts a server with fresh keys, and puts into the options what it needs to be used.
+async fn start_own(options: &mut Options) -> Outcome<(Network, Server)> {
+    note("building and starting dmr-server")?;
+    let credit = options.in_flight.to_string();
+    let mut more: Vec<_> = options.broker.iter().map(|url| ("--broker", url.as_str())).collect();
+    if options.relay && options.in_flight > DEFAULT_CREDIT {
+        more.push(("--credit", &credit));
+    }
+    let (network, names, server) = start_server(2 * options.agents, &more).await?;
+    if options.broker.is_empty() {
+        options.broker.push(DEFAULT_BROKER.to_owned());
+    }
+    options.server = Some(server.url());
+    options.server_process = Some(server.process.id());
+    options.root = Some(network.root());
+    options.directory = Some(network.bundle());
+    options.keys = names.iter().map(|name| network.keys(name)).collect();
+    Ok((network, server))
+}
+
+/// DMR's side, and the size of its envelopes where that is needed.
+async fn start_side(options: &Options) -> Outcome<(Side, Option<usize>)> {
+    if options.relay {
+        note("sealing")?;
+        let relay = Relay::start(options).await?;
+        let len = relay.envelope_len();
+        return Ok((Side::Relay(relay), Some(len)));
+    }
+    let envelope = if options.directory.is_some() { Some(relay::envelope_len(options)?) } else { None };
+    Ok((Side::Agents(Agents::start(options).await?), envelope))
 }
 
 /// Says on standard error what is going on; standard output is for the JSON.

@@ -1,4 +1,4 @@
-//! The sending side: so many messages in flight for each agent, for so many seconds.
+//! The sending side: so many messages in flight for each agent, until the budget is used up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,7 @@ use dmr_tests::failure::{Doing as _, Outcome};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::budget::Budget;
 use super::options::Receipts;
 use super::spread::Spread;
 use super::stamp::{Stamp, now};
@@ -20,14 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What all slots have in common.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// Names this run.
     pub run: u64,
     /// Bytes of a message.
     pub len: usize,
-    /// When nothing new is sent any more.
-    pub until: Instant,
+    /// How much they send together.
+    pub budget: Budget,
     /// Whether a message is in flight until its receipt.
     pub receipts: Receipts,
 }
@@ -48,7 +49,8 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn merge(&mut self, other: Self) {
+    /// Adds another's.
+    pub fn merge(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.failed += other.failed;
         self.retried += other.retried;
@@ -57,16 +59,16 @@ impl Sent {
     }
 }
 
-/// Sends until the plan's time is over, and waits for what is in flight then.
+/// Sends until the plan's budget is used up, and waits for what is in flight then.
 ///
 /// # Errors
 /// [`Failure`](dmr_tests::failure::Failure) when the system gives no randomness.
-pub async fn send(agents: &[(Agent, ParticipantId)], in_flight: u32, plan: Plan) -> Outcome<Sent> {
+pub async fn send(agents: &[(Agent, ParticipantId)], in_flight: u32, plan: &Plan) -> Outcome<Sent> {
     let (mut slots, mut sent) = (JoinSet::new(), Sent::default());
     for (sender, (agent, to)) in (0..).zip(agents) {
         let sequence = Arc::new(AtomicU64::new(0));
         for _ in 0..in_flight {
-            slots.spawn(slot(agent.clone(), *to, sender, Arc::clone(&sequence), plan));
+            slots.spawn(slot(agent.clone(), *to, sender, Arc::clone(&sequence), plan.clone()));
         }
     }
     while let Some(slot) = slots.join_next().await {
@@ -78,7 +80,7 @@ pub async fn send(agents: &[(Agent, ParticipantId)], in_flight: u32, plan: Plan)
 /// One place in the in-flight window: a message after the other.
 async fn slot(agent: Agent, to: ParticipantId, sender: u32, sequence: Arc<AtomicU64>, plan: Plan) -> Outcome<Sent> {
     let mut sent = Sent::default();
-    while Instant::now() < plan.until {
+    while plan.budget.take() {
         let mut id = [0; 16];
         getrandom::fill(&mut id).doing("randomness for an id")?;
         let id = MessageId::from_random_bytes(id);
