@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use dmr_tests::failure::{Doing as _, Failure, Outcome};
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use lapin::Consumer;
+use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use serde_json::json;
@@ -38,13 +40,24 @@ pub async fn serve(options: &Options, queue: &str) -> Outcome {
 }
 
 async fn consume(mut consumer: Consumer, mailroom: Arc<Mailroom>) -> Outcome {
-    while let Some(delivery) = consumer.next().await {
-        let came = now();
-        let delivery = delivery.doing("a delivery")?;
-        delivery.ack(BasicAckOptions::default()).await.doing("acknowledging")?;
-        if let Some(stamp) = Stamp::of(&delivery.data) {
-            mailroom.note(stamp, came);
+    // The library waits until an acknowledgement is written: one after the other, that would be a system call for each.
+    let mut unwritten = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(written) = unwritten.next() => {
+                let (stamp, came) = written?;
+                mailroom.note(stamp, came);
+            }
+            delivery = consumer.next() => {
+                let delivery = delivery.ok_or_else(|| Failure::new("the broker ended the consumer"))?;
+                unwritten.push(acknowledge(delivery.doing("a delivery")?, now()));
+            }
         }
     }
-    Err(Failure::new("the broker ended the consumer"))
+}
+
+async fn acknowledge(delivery: Delivery, came: u64) -> Outcome<(Stamp, u64)> {
+    delivery.ack(BasicAckOptions::default()).await.doing("acknowledging")?;
+    Ok((Stamp::of(&delivery.data).doing("a message's stamp")?, came))
 }

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Persistent messages, publisher confirms, acknowledgements one by one. A message has the size of the envelope that
-//! DMR stores for the same message, and as many are in flight as DMR has on all its links together. Confirms are
-//! awaited all at once, never one after the other, and the consumer's prefetch is no bound: it is the strongest simple
-//! use of the broker, and what a relay costs is measured against it.
+//! DMR stores for the same message, and as many are in flight as DMR has on all its links together. Publishes,
+//! confirms and acknowledgements are awaited all at once, never one after the other, and the consumer's prefetch is no
+//! bound: it is the strongest simple use of the broker, and what a relay costs is measured against it.
 
 pub mod consumer;
 pub mod publisher;

@@ -45,30 +45,41 @@ impl Publisher {
         let (mut sent, mut unconfirmed) = (Sent::default(), FuturesUnordered::new());
         loop {
             while unconfirmed.len() < self.in_flight && budget.take() {
-                let at = now();
-                let message = Stamp { run, sender: 0, sequence: self.sequence, at }.message(self.len);
+                unconfirmed.push(publish(self.channel.clone(), self.queue.clone(), self.len, run, self.sequence));
                 self.sequence += 1;
-                let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
-                let options = BasicPublishOptions::default();
-                let confirm =
-                    self.channel.basic_publish("".into(), self.queue.clone(), options, &message, properties).await;
-                let confirm = confirm.doing("publishing to the broker")?;
-                unconfirmed.push(confirm.map(move |confirm| (confirm, now().saturating_sub(at))));
             }
             // Whatever has been confirmed meanwhile makes room at once.
             let mut next = unconfirmed.next().await;
             if next.is_none() {
                 return Ok(sent);
             }
-            while let Some((confirm, took)) = next {
-                if confirm.doing("waiting for a confirm")?.is_ack() {
-                    sent.accepted += 1;
-                    sent.confirm.add(Duration::from_nanos(took));
-                } else {
-                    sent.failed += 1;
+            while let Some(confirmed) = next {
+                match confirmed? {
+                    Some(took) => {
+                        sent.accepted += 1;
+                        sent.confirm.add(took);
+                    }
+                    None => sent.failed += 1,
                 }
                 next = unconfirmed.next().now_or_never().flatten();
             }
         }
     }
+}
+
+/// Publishes one message and waits for its confirm: how long that took, or `None` when the broker did not take it.
+async fn publish(
+    channel: Channel,
+    queue: ShortString,
+    len: usize,
+    run: u64,
+    sequence: u64,
+) -> Outcome<Option<Duration>> {
+    let at = now();
+    let message = Stamp { run, sender: 0, sequence, at }.message(len);
+    let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+    // The library waits here until the frames are written: one after the other, that would be a system call for each.
+    let published = channel.basic_publish("".into(), queue, BasicPublishOptions::default(), &message, properties).await;
+    let confirm = published.doing("publishing to the broker")?.await.doing("waiting for a confirm")?;
+    Ok(confirm.is_ack().then(|| Duration::from_nanos(now().saturating_sub(at))))
 }
