@@ -108,6 +108,28 @@ fn a_load_loses_and_doubles_nothing_and_says_so_in_one_line() -> Outcome {
 }
 
 #[test]
+fn a_relay_of_sealed_envelopes_loses_nothing_over_rounds_of_so_many_messages() -> Outcome {
+    let args = ["--relay", "--agents", "2", "--in-flight", "16", "--messages", "2000", "--rounds", "2"];
+    let report: Value = serde_json::from_str(&printed(LOAD, &args)?).doing("the report")?;
+    let number = |path: &str| report.pointer(path).and_then(Value::as_f64).doing(path);
+    assert_eq!((number("/accepted")?, number("/rounds")?), (2000.0, 2.0), "{report}");
+    assert_eq!((number("/lost")?, number("/duplicated")?, number("/failed")?), (0.0, 0.0, 0.0), "{report}");
+    for latency in ["publish_confirm_ms", "publish_deliver_ms", "publish_settled_ms"] {
+        assert!(number(&format!("/{latency}/p50"))? > 0.0, "{report}");
+    }
+    assert!(number("/envelope_size")? > 1024.0 && number("/server_rss_kib/after")? > 0.0, "{report}");
+    Ok(())
+}
+
+#[test]
+fn a_baseline_without_a_broker_is_refused_in_words() -> Outcome {
+    let ended = run(LOAD, &["--baseline", "--broker", "memory"])?;
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.stderr.contains("--baseline needs --broker amqp://"), "{}", ended.stderr);
+    Ok(())
+}
+
+#[test]
 fn idle_links_are_weighed_over_ws_and_wss() -> Outcome {
     let report: Value = serde_json::from_str(&printed(LOAD, &["--idle", "50"])?).doing("the report")?;
     for kind in ["plain", "tls"] {
