@@ -8,6 +8,7 @@ use dmr_core::id::Name;
 use dmr_crypto::{RootPin, ServerKeys};
 use dmr_transport::memory::QueueLimits;
 
+use crate::broker_inspection::Inspector;
 use crate::limits::Limits;
 
 /// The name of a server that is given none.
@@ -41,6 +42,9 @@ pub struct ServerConfig {
     pub allow_plain: bool,
     /// What links may cost.
     pub limits: Limits,
+    /// Looks at how the broker is set up, and keeps the server from being ready on one that is not as it must be. Default
+    /// `None`: nothing is looked at. For brokers on RabbitMQ.
+    pub inspector: Option<Inspector>,
     /// What the memory broker may hold. Other brokers have bounds of their own.
     pub queues: QueueLimits,
 }
@@ -59,6 +63,7 @@ impl ServerConfig {
             tls: None,
             allow_plain: false,
             limits: Limits::default(),
+            inspector: None,
             queues: QueueLimits::default(),
         }
     }

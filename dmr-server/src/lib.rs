@@ -62,6 +62,7 @@
 mod access;
 mod allowance;
 mod announcements;
+mod broker_inspection;
 pub mod broker_settings;
 mod clock;
 mod config;
@@ -90,6 +91,7 @@ mod signals;
 #[cfg(test)]
 mod testing;
 
+pub use broker_inspection::Inspector;
 pub use config::{ConfigError, ServerConfig};
 pub use directory_watch::DirectoryLoadError;
 pub use limits::Limits;

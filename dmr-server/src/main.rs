@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Run(settings) => run(&settings),
         Command::Check(settings) => program::check(&settings),
         Command::Directory(command) => program::directory(&command),
+        Command::Queues(command) => program::queues(&command),
         Command::Dead(command) => program::dead(&command),
     };
     match outcome {

@@ -2,19 +2,24 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use dmr_core::id::StoreId;
 use dmr_transport::BrokerError;
 use dmr_transport::amqp::AmqpBroker;
+use dmr_transport::amqp::inspection::PATIENCE;
+use dmr_transport::amqp::management::ManagementError;
 use dmr_transport::service::logging::LogError;
+use dmr_transport::service::metrics::Metrics;
 use tokio::runtime::Runtime;
 
-use crate::broker_settings::BrokerPlan;
+use crate::broker_settings::{AmqpPlan, BrokerPlan};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
 use crate::directory_report::{self, Moment, ReportError, Table};
 use crate::operator::OperatorError;
 use crate::operator::dead::DeadCommand;
+use crate::operator::queues::QueuesCommand;
 use crate::server::{BindError, Server};
 use crate::settings::{DirectoryCommand, RunSettings, SettingsRefused};
 
@@ -37,6 +42,12 @@ pub enum Failure {
     /// A directory does not serve.
     #[error(transparent)]
     Directory(#[from] ReportError),
+    /// The broker is not set up as it must be: the report of it.
+    #[error("the broker is not set up as it must be\n{0}\n--broker-check warn runs on it all the same")]
+    Unfit(Box<str>),
+    /// The management API gave no answer.
+    #[error(transparent)]
+    Management(#[from] ManagementError),
     /// The broker refused.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -57,26 +68,38 @@ impl Failure {
             Self::Settings(_) | Self::Log(_) => ExitCode::from(USAGE),
             Self::Bind(error) if error.is_configuration() => ExitCode::from(USAGE),
             Self::Operator(error) if error.is_usage() => ExitCode::from(USAGE),
-            Self::Bind(_) | Self::Directory(_) | Self::Broker(_) | Self::Operator(_) | Self::Io(_) => ExitCode::FAILURE,
+            Self::Bind(_)
+            | Self::Directory(_)
+            | Self::Unfit(_)
+            | Self::Management(_)
+            | Self::Broker(_)
+            | Self::Operator(_)
+            | Self::Io(_) => ExitCode::FAILURE,
         }
     }
 }
 
-/// A server over the broker of this plan.
+/// A server over the broker of this plan. One that is not set up as it must be is refused; one that does not answer is waited
+/// for while the server runs.
 ///
 /// # Errors
 /// [`Failure`].
-pub async fn bind(config: ServerConfig, broker: BrokerPlan) -> Result<Server, Failure> {
-    let server = match broker {
-        BrokerPlan::Memory => Server::bind(config).await?,
-        BrokerPlan::Amqp(amqp) => {
-            let mut fresh = [0; 16];
-            getrandom::fill(&mut fresh).map_err(|_| BindError::Random)?;
-            let broker = AmqpBroker::start(*amqp, StoreId::from_random_bytes(fresh));
-            Server::bind_with_broker(config, broker).await?
-        }
-    };
-    Ok(server)
+pub async fn bind(mut config: ServerConfig, broker: BrokerPlan) -> Result<Server, Failure> {
+    let BrokerPlan::Amqp(plan) = broker else { return Ok(Server::bind(config).await?) };
+    let AmqpPlan { config: amqp, inspector } = *plan;
+    if let Some(inspector) = inspector.as_ref().filter(|inspector| inspector.is_required())
+        && let Ok(report) = inspector.inspect(Duration::ZERO).await
+        && !report.is_fit()
+    {
+        return Err(Failure::Unfit(report.to_string().into()));
+    }
+    config.inspector = inspector;
+    // Before the broker's handle counts anything.
+    Metrics::install().map_err(BindError::from)?;
+    let mut fresh = [0; 16];
+    getrandom::fill(&mut fresh).map_err(|_| BindError::Random)?;
+    let broker = AmqpBroker::start(amqp, StoreId::from_random_bytes(fresh));
+    Ok(Server::bind_with_broker(config, broker).await?)
 }
 
 /// `check`: validates everything that `run` needs, and starts nothing.
@@ -84,6 +107,7 @@ pub async fn bind(config: ServerConfig, broker: BrokerPlan) -> Result<Server, Fa
 /// # Errors
 /// [`Failure`].
 pub fn check(settings: &RunSettings) -> Result<(), Failure> {
+    let broker = settings.broker()?;
     let (directory, refused) = Server::check(settings.config()?)?;
     let mut out = io::stdout().lock();
     if let Some(error) = refused {
@@ -98,6 +122,15 @@ pub fn check(settings: &RunSettings) -> Result<(), Failure> {
         directory.freshness(Clock::system().now().wall).as_str(),
         Moment(directory.expires()),
     )?;
+    if let BrokerPlan::Amqp(plan) = broker
+        && let Some(inspector) = plan.inspector
+    {
+        let report = Runtime::new()?.block_on(inspector.inspect(PATIENCE))?;
+        if !report.is_fit() {
+            return Err(Failure::Unfit(report.to_string().into()));
+        }
+        writeln!(out, "{report}")?;
+    }
     Ok(())
 }
 
@@ -106,6 +139,14 @@ pub fn check(settings: &RunSettings) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`].
 pub fn dead(command: &DeadCommand) -> Result<(), Failure> {
+    Runtime::new()?.block_on(command.run())
+}
+
+/// `queues`.
+///
+/// # Errors
+/// [`Failure`].
+pub fn queues(command: &QueuesCommand) -> Result<(), Failure> {
     Runtime::new()?.block_on(command.run())
 }
 

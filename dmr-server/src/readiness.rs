@@ -26,6 +26,8 @@ const DEPTH_SHARE: u32 = 20;
 pub(crate) struct Readiness {
     draining: AtomicBool,
     broker: Mutex<Option<Box<str>>>,
+    /// Why the broker must not be used, if so.
+    unfit: Mutex<Option<Box<str>>>,
 }
 
 impl Readiness {
@@ -43,12 +45,18 @@ impl Readiness {
         if let Some(error) = &*self.broker.lock().unwrap_or_else(PoisonError::into_inner) {
             health.problems.push(format!("the broker does not work: {error}"));
         }
+        health.problems.extend(self.unfit.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned));
         match freshness {
             Freshness::Fresh => {}
             Freshness::Ageing => health.warnings.push("the directory is past half of its life: renew it".to_owned()),
             Freshness::Grace | Freshness::Expired => health.problems.push("the directory has expired".to_owned()),
         }
         health
+    }
+
+    /// Why the broker must not be used; `None` when it may.
+    pub(crate) fn note_unfit(&self, problem: Option<Box<str>>) {
+        *self.unfit.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     fn note(&self, problem: Option<Box<str>>) {

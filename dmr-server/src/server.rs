@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::allowance::Allowances;
+use crate::broker_inspection::Inspector;
 use crate::clock::Clock;
 use crate::config::{ConfigError, ServerConfig};
 use crate::directory_watch::{DirectoryLoadError, DirectoryWatch};
@@ -32,7 +33,7 @@ use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::shared::Shared;
-use crate::{announcements, dead_letters, directory_task};
+use crate::{announcements, broker_inspection, dead_letters, directory_task};
 
 /// Time past the grace period for closing links and answering the last admin requests.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -182,6 +183,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
 struct Parts<B: Broker> {
     shared: Arc<Shared<B>>,
     outbox: announcements::Outbox,
+    inspector: Option<Inspector>,
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     accept: AcceptConfig,
@@ -193,7 +195,7 @@ struct Parts<B: Broker> {
 impl<B: Broker> Parts<B> {
     async fn load(config: ServerConfig, broker: B) -> Result<Self, BindError> {
         let clock = Clock::system();
-        let ServerConfig { name, listen, admin, directory, root, state, keys, tls, limits, .. } = config;
+        let ServerConfig { name, listen, admin, directory, root, state, keys, tls, limits, inspector, .. } = config;
         let network = root.network().clone();
         if let Some(path) = &state {
             fs::create_dir_all(path).map_err(|error| BindError::State { path: path.clone(), error })?;
@@ -230,11 +232,11 @@ impl<B: Broker> Parts<B> {
             announcer,
             limits,
         });
-        Ok(Self { shared, outbox, listen, admin, accept, watch, publish, seed: u64::from_be_bytes(seed) })
+        Ok(Self { shared, outbox, inspector, listen, admin, accept, watch, publish, seed: u64::from_be_bytes(seed) })
     }
 
     async fn serve(self, tcp: TcpListener, admin: Option<TcpListener>, metrics: Metrics, shutdown: Task) {
-        let Self { shared, outbox, accept, watch, publish, seed, .. } = self;
+        let Self { shared, outbox, inspector, accept, watch, publish, seed, .. } = self;
         let (stop, abort, over) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         // Dropped with this future, so that nothing outlives it.
         let (_stop, _abort, _over) = (stop.clone().drop_guard(), abort.clone().drop_guard(), over.clone().drop_guard());
@@ -242,6 +244,9 @@ impl<B: Broker> Parts<B> {
         let background = |task: Task| tokio::spawn(over.clone().run_until_cancelled_owned(task));
         background(Box::pin(metrics.clone().upkeep()));
         background(Box::pin(directory_task::run(Arc::clone(&shared), watch, publish)));
+        if let Some(inspector) = inspector {
+            background(Box::pin(broker_inspection::run(inspector, Arc::clone(&readiness))));
+        }
         background(Box::pin(announcements::tell(Arc::clone(&shared), outbox)));
         background(Box::pin(announcements::listen(Arc::clone(&shared), seed)));
         background(Box::pin(dead_letters::run(Arc::clone(&shared), seed)));

@@ -18,6 +18,7 @@ use crate::broker_settings::{BrokerPlan, BrokerSettings};
 use crate::config::{ConfigError, DEFAULT_NAME, ServerConfig};
 use crate::limits::Limits;
 use crate::operator::dead::DeadCommand;
+use crate::operator::queues::QueuesCommand;
 
 /// Largest root pin or key file, in bytes.
 pub(crate) const SMALL_FILE: usize = 64 << 10;
@@ -44,6 +45,9 @@ pub enum Command {
     /// Look into a signed directory.
     #[command(subcommand)]
     Directory(DirectoryCommand),
+    /// Say how full each mailbox of a RabbitMQ broker is: messages, age, consumers, rates. Looks at the first message of each
+    /// mailbox and gives it back, which the broker counts as a delivery.
+    Queues(QueuesCommand),
     /// List, show, redrive or purge the messages that died.
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -251,6 +255,12 @@ pub enum SettingsRefused {
     /// A user without a password.
     #[error("--broker names a user: give its password with --broker-credentials")]
     NoBrokerPassword,
+    /// The broker knows this server by its certificate, and the management API knows nobody by one.
+    #[error("the management api asks for a user: --broker-management-credentials, or --broker-check off")]
+    NoManagementUser,
+    /// The host of the broker makes no address of its management API.
+    #[error("--broker names a host whose management api needs --broker-management")]
+    NoManagementAddress,
     /// The system gave no randomness.
     #[error("the system gave no randomness")]
     Random,

@@ -3,9 +3,10 @@
 pub mod dead;
 mod names;
 mod progress;
+pub mod queues;
 
 use dmr_core::id::{MessageId, StoreId};
-use dmr_transport::amqp::AmqpBroker;
+use dmr_transport::amqp::{AmqpBroker, AmqpConfig};
 
 use crate::broker_settings::{BrokerPlan, BrokerSettings};
 use crate::program::Failure;
@@ -17,6 +18,9 @@ pub enum OperatorError {
     /// The memory broker lives in the server's process.
     #[error("--broker memory cannot be looked into from outside: it lives in the server; see its /metrics")]
     InMemory,
+    /// Neither a directory nor the management API names any mailbox.
+    #[error("which mailboxes: give --directory, or let the management api be asked")]
+    WhichMailboxes,
     /// No letter has this id.
     #[error("no dead letter {id}")]
     NoLetter {
@@ -44,7 +48,7 @@ impl OperatorError {
     /// Whether the command was called wrongly, rather than not successful.
     pub(crate) const fn is_usage(&self) -> bool {
         match self {
-            Self::InMemory | Self::WhichLetters | Self::NotConfirmed { .. } => true,
+            Self::InMemory | Self::WhichMailboxes | Self::WhichLetters | Self::NotConfirmed { .. } => true,
             Self::NoLetter { .. } | Self::LettersStay { .. } => false,
         }
     }
@@ -54,11 +58,13 @@ impl OperatorError {
 fn connect(settings: &BrokerSettings) -> Result<AmqpBroker, Failure> {
     match settings.plan()? {
         BrokerPlan::Memory => Err(OperatorError::InMemory.into()),
-        BrokerPlan::Amqp(mut config) => {
-            config.name = "dmr-server operator".into();
-            let mut fresh = [0; 16];
-            getrandom::fill(&mut fresh).map_err(std::io::Error::other)?;
-            Ok(AmqpBroker::start(*config, StoreId::from_random_bytes(fresh)))
-        }
+        BrokerPlan::Amqp(plan) => start(plan.config),
     }
+}
+
+fn start(mut config: AmqpConfig) -> Result<AmqpBroker, Failure> {
+    config.name = "dmr-server operator".into();
+    let mut fresh = [0; 16];
+    getrandom::fill(&mut fresh).map_err(std::io::Error::other)?;
+    Ok(AmqpBroker::start(config, StoreId::from_random_bytes(fresh)))
 }

@@ -248,6 +248,7 @@ impl Broker for AmqpBroker {
             properties: BasicProperties::default().with_delivery_mode(2),
             body: b"probe",
         };
+        self.inner.publishing.tried().await;
         let open = self.inner.publishing.now()?;
         if open.is_blocked() {
             return Err(BrokerError::Unavailable("it takes no messages: it is short of memory or disk".into()));

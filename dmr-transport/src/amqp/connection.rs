@@ -77,6 +77,8 @@ impl fmt::Debug for Open {
 
 #[derive(Debug, Clone)]
 enum State {
+    /// Nothing is known yet.
+    Connecting,
     Down(Arc<str>),
     Up(Arc<Open>),
 }
@@ -92,7 +94,7 @@ pub(super) struct KeptConnection {
 impl KeptConnection {
     /// Begins to connect, and returns at once. Call it inside a tokio runtime.
     pub(super) fn start(config: Arc<AmqpConfig>, purpose: Purpose) -> Self {
-        let (sender, state) = watch::channel(State::Down("not connected yet".into()));
+        let (sender, state) = watch::channel(State::Connecting);
         let stop = CancellationToken::new();
         let answer_timeout = config.answer_timeout;
         let keeper = Keeper { metrics: ConnectionMetrics::of(purpose), config, purpose, state: sender };
@@ -109,7 +111,19 @@ impl KeptConnection {
             State::Up(open) if open.is_connected() => Ok(Arc::clone(open)),
             State::Up(_) => Err(BrokerError::Unavailable("the connection has just ended".into())),
             State::Down(why) => Err(BrokerError::Unavailable((&**why).into())),
+            State::Connecting => Err(BrokerError::Unavailable("it is being connected to".into())),
         }
+    }
+
+    /// Waits until the first attempt to connect has ended, at most the answer timeout.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn tried(&self) {
+        let mut state = self.state.clone();
+        let known = state.wait_for(|state| !matches!(state, State::Connecting));
+        // Late is told by whoever asks for the connection next.
+        let _ = timeout(self.answer_timeout, known).await;
     }
 
     /// The connection, waiting for it at most the answer timeout.
