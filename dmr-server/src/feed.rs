@@ -8,10 +8,13 @@ use bytes::Bytes;
 use dmr_core::backoff::{Backoff, BackoffConfig};
 use dmr_core::id::ParticipantId;
 use dmr_transport::{Broker, BrokerError, Disposition, Subscription, Tag};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Time for what is still to be settled when a link ends.
 const FINISH: Duration = Duration::from_secs(2);
+
+/// How long a feed that gave a delivery back takes nothing, so that another replica of the participant may have it.
+const AFTER_REQUEUE: Duration = Duration::from_millis(5);
 
 /// What a feed yields.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub(crate) struct Feed<B: Broker> {
     last_number: u64,
     unsettled: BTreeMap<u64, Tag>,
     settlements: VecDeque<(u64, Disposition)>,
+    /// Nothing is taken before.
+    pause: Option<Instant>,
 }
 
 type Subscribing<B> = Pin<Box<dyn Future<Output = Result<<B as Broker>::Subscription, BrokerError>> + Send>>;
@@ -78,6 +83,7 @@ impl<B: Broker> Feed<B> {
             last_number: 0,
             unsettled: BTreeMap::new(),
             settlements: VecDeque::new(),
+            pause: None,
         }
     }
 
@@ -117,9 +123,18 @@ impl<B: Broker> Feed<B> {
                     Err(error) => self.wait(&error),
                 },
                 State::Live(subscription) => {
+                    if wanted
+                        && self.settlements.is_empty()
+                        && let Some(pause) = self.pause
+                    {
+                        sleep_until(pause).await;
+                        self.pause = None;
+                    }
                     match step(subscription, &mut self.settlements, &self.unsettled, wanted).await {
                         Ok(Step::Settled(number)) => {
-                            self.settlements.pop_front();
+                            if let Some((_, Disposition::Requeue)) = self.settlements.pop_front() {
+                                self.pause = Some(Instant::now() + AFTER_REQUEUE);
+                            }
                             self.unsettled.remove(&number);
                         }
                         Ok(Step::Idle) => return None,

@@ -189,6 +189,8 @@ struct ServerLink {
     session: ServerSession,
     link: (<MemoryLink as Link>::Sender, <MemoryLink as Link>::Receiver),
     subscription: Option<MemorySubscription>,
+    /// Takes nothing before, so that what was given back can go to another link, as the server does.
+    pause: Instant,
     stored: (mpsc::UnboundedSender<Stored>, mpsc::UnboundedReceiver<Stored>),
     era: watch::Receiver<u32>,
     directory: watch::Receiver<VerifiedDirectory>,
@@ -228,6 +230,7 @@ impl ServerLink {
             broker,
             link: link.split(),
             subscription: None,
+            pause: origin,
             stored: mpsc::unbounded_channel(),
             era,
             directory,
@@ -284,7 +287,7 @@ impl ServerLink {
         tokio::select! {
             received = self.link.1.receive() => Event::Received(received),
             _ = self.link.0.ready(), if wants_transmit => Event::Writable,
-            delivery = next_delivery(&mut self.subscription), if demand => Event::Delivery(delivery),
+            delivery = next_delivery(&mut self.subscription, self.pause), if demand => Event::Delivery(delivery),
             Some(stored) = self.stored.1.recv() => Event::Stored(stored),
             Ok(()) = self.directory.changed() => Event::Directory,
             _ = self.era.changed() => Event::Cut,
@@ -341,6 +344,9 @@ impl ServerLink {
                 if let Some(subscription) = &mut self.subscription {
                     subscription.settle(Tag(tag), disposition).await.unwrap();
                 }
+                if disposition == Disposition::Requeue {
+                    self.pause = Instant::now() + Duration::from_millis(5);
+                }
             }
             ServerOutput::Ended { .. } => self.ended = true,
         }
@@ -357,8 +363,12 @@ impl ServerLink {
     }
 }
 
-async fn next_delivery(subscription: &mut Option<MemorySubscription>) -> dmr_transport::Delivery {
+async fn next_delivery(subscription: &mut Option<MemorySubscription>, pause: Instant) -> dmr_transport::Delivery {
     match subscription {
+        Some(_) if pause > Instant::now() => {
+            tokio::time::sleep_until(pause).await;
+            Box::pin(next_delivery(subscription, pause)).await
+        }
         Some(subscription) => subscription.next().await.unwrap(),
         None => std::future::pending().await,
     }
