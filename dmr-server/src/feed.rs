@@ -311,6 +311,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_delivery_that_was_given_back_goes_to_another_feed_that_waits() {
+        let broker = broker(0).await;
+        let mut feeds = [1, 2].map(|seed| Feed::new(broker.clone(), mailbox(), 8, seed));
+        for feed in &mut feeds {
+            assert_eq!(feed.next(true).await, Some(Fed::Subscribed));
+        }
+        let [giving, other] = &mut feeds;
+        let publication = Publication {
+            mailbox: mailbox(),
+            sender: mailbox(),
+            id: MessageId::from_custom_bytes([7; 16]),
+            expires: Timestamp(100_000),
+            envelope: vec![7].into(),
+        };
+        broker.publish(publication).await.unwrap();
+        let (number, _) = delivery(giving).await;
+        giving.settle(number, Disposition::Requeue);
+        tokio::select! {
+            biased;
+            _ = delivery(giving) => panic!("it came back to where it was given back"),
+            (_, envelope) = delivery(other) => assert_eq!(envelope, 7),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_that_is_alone_gets_back_what_it_gave_back() {
+        let mut feed = Feed::new(broker(1).await, mailbox(), 8, 1);
+        assert_eq!(feed.next(true).await, Some(Fed::Subscribed));
+        let (number, _) = delivery(&mut feed).await;
+        feed.settle(number, Disposition::Requeue);
+        assert_eq!(delivery(&mut feed).await.1, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_subscription_that_ends_is_made_again_and_old_numbers_settle_nothing() {
         let inner = broker(3).await;
         let restarting = Restarting { inner: inner.clone(), restarts: Arc::new(AtomicU32::new(2)) };

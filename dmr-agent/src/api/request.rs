@@ -239,6 +239,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recipient_that_is_known_already_need_not_be_named() {
+        let mut message = good();
+        message.as_object_mut().unwrap().remove("recipientId");
+        let body = serde_json::to_vec(&message).unwrap();
+        let known = recipient_name("archive").unwrap();
+        assert_eq!(MessageRequest::parse_for(&body, Some(&known)).unwrap().recipient, known);
+        let named = MessageRequest::parse_for(&serde_json::to_vec(&good()).unwrap(), Some(&known)).unwrap();
+        assert_eq!(named.recipient, recipient_name("police").unwrap());
+    }
+
+    #[test]
     fn the_wrong_field_is_named() {
         for (name, value, pointer) in [
             ("id", json!("no uuid"), "/id"),

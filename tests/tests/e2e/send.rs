@@ -68,6 +68,27 @@ async fn a_question_is_answered_and_the_answer_is_in_the_line() -> Outcome {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_later_is_waited_for_where_that_is_asked_for() -> Outcome {
+    let network = Network::new("demo", &[TAX, POLICE])?;
+    let server = ServerPlan::new(&network, "relay-1")?.start(&network).await?;
+    let chatbot = Chatbot::start(takes).await?;
+    let police = AgentPlan::new(&network, POLICE, server.url())?.deliver_to(chatbot.url());
+    let police = police.start(&network).await?;
+    let waits = Sender::new(&network, TAX, server.url(), POLICE).with("--timeout", "50s").flag("--await-answer");
+    let mut waiting = waits.launch(&network, &message().to_string())?;
+    until("its receipt is there", async || Ok(waiting.log()?.contains("waiting for the answer"))).await?;
+    let question = chatbot.effects().into_keys().next().doing("the question at the service")?;
+    let mut later = chat_message(TAX, "It is closed.");
+    later["inReplyTo"] = json!(question);
+    assert_eq!(police.api.post("/v1/messages", &later).await?.status, 202);
+    assert_eq!(waiting.wait().await?.code(), Some(0));
+    let log = waiting.log()?;
+    let fate: Value = log.lines().find_map(|line| serde_json::from_str(line).ok()).doing("the fate")?;
+    assert_eq!((&fate["status"], said(&fate["answer"]["payload"])), (&json!("answered"), "It is closed."));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_refusal_by_the_service_is_a_failure_that_its_agent_signed() -> Outcome {
     let pair = Pair::start(|_| Reply::Status(422)).await?;
     let sent = sender(&pair, POLICE).send(message().to_string()).await?;
