@@ -22,8 +22,9 @@ use crate::exchange::{Command, Exchange, LinkStatus, Outlets, Reply, Switches};
 use crate::limits::Limits;
 use crate::link_driver::{Inlets, LinkDriver};
 use crate::message::{Accepted, IncomingMessage, OutgoingMessage};
+use crate::message_status::MessageStatus;
 use crate::observe;
-use crate::records::{End, MessageStatus, Records};
+use crate::records::{End, Records};
 use crate::sealing::{Sealer, fresh_id};
 
 /// Commands that wait for the driver; more wait in their callers.

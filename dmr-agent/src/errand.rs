@@ -24,8 +24,8 @@ use crate::exchange::Reply;
 use crate::fate::{End, Fate};
 use crate::json_message::MESSAGE_TYPE;
 use crate::message::{Accepted, OutgoingMessage};
+use crate::message_status::MessageStatus;
 use crate::message_view;
-use crate::records::MessageStatus;
 use crate::sealing::fresh_id;
 
 /// How long a signed word may take after an unsigned one: a server that buries a message tells of it before the recipient's

@@ -21,8 +21,9 @@ use super::settling::Taken;
 use super::{Exchange, Reply};
 use crate::delivery::{Delivery, Handle};
 use crate::message::IncomingMessage;
+use crate::message_status::MessageStatus;
 use crate::observe;
-use crate::records::{Claim, MessageStatus};
+use crate::records::Claim;
 
 /// How long a program may take over a message before a copy of it is processed: as long as servers wait.
 const LEASE: Duration = Duration::from_secs(600);

@@ -189,7 +189,7 @@ struct ServerLink {
     session: ServerSession,
     link: (<MemoryLink as Link>::Sender, <MemoryLink as Link>::Receiver),
     subscription: Option<MemorySubscription>,
-    /// Takes nothing before, so that what was given back can go to another link, as the server does.
+    /// Takes nothing before: what was given back can go to another link.
     pause: Instant,
     stored: (mpsc::UnboundedSender<Stored>, mpsc::UnboundedReceiver<Stored>),
     era: watch::Receiver<u32>,
@@ -364,11 +364,8 @@ impl ServerLink {
 }
 
 async fn next_delivery(subscription: &mut Option<MemorySubscription>, pause: Instant) -> dmr_transport::Delivery {
+    tokio::time::sleep_until(pause).await;
     match subscription {
-        Some(_) if pause > Instant::now() => {
-            tokio::time::sleep_until(pause).await;
-            Box::pin(next_delivery(subscription, pause)).await
-        }
         Some(subscription) => subscription.next().await.unwrap(),
         None => std::future::pending().await,
     }
