@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dmr_core::header::Kind;
 use dmr_core::id::{InstanceId, MessageId, Name, ParticipantId};
+use dmr_core::reason::FailureReason;
 use dmr_core::session::AgentSessionConfig;
 use dmr_crypto::{Freshness, VerifiedDirectory};
 use dmr_transport::service::socket_metrics::SocketMetrics;
@@ -17,12 +18,13 @@ use crate::delivery::{Deliveries, Delivery};
 use crate::dialer::{AddressDialer, Dialer};
 use crate::directory_keeper::{self, DirectoryKeeper, DirectoryStore};
 use crate::error::{AskError, ConnectError, SendError, Unsealable};
-use crate::exchange::{Command, Exchange, LinkStatus, Outlets, Reply};
+use crate::exchange::{Command, Exchange, LinkStatus, Outlets, Reply, Switches};
 use crate::limits::Limits;
 use crate::link_driver::{Inlets, LinkDriver};
 use crate::message::{Accepted, IncomingMessage, OutgoingMessage};
+use crate::message_status::MessageStatus;
 use crate::observe;
-use crate::records::{End, MessageStatus, Records};
+use crate::records::{End, Records};
 use crate::sealing::{Sealer, fresh_id};
 
 /// Commands that wait for the driver; more wait in their callers.
@@ -93,9 +95,12 @@ impl Agent {
             });
         }
         let session = session_config(&config, servers)?;
-        let (pin, state, wall) = (config.pin, config.state, config.clock.wall());
+        let (pin, state, wall, guest) = (config.pin, config.state, config.clock.wall(), config.guest);
         let opened = tokio::task::spawn_blocking(move || {
             let store = DirectoryStore::open(pin, state, wall)?;
+            if guest {
+                return Ok(store.unwritten());
+            }
             store.make_dir().map(|()| store)
         });
         let opened = opened.await;
@@ -114,7 +119,7 @@ impl Agent {
         let records = Arc::new(Mutex::new(Records::new(config.limits.statuses)));
 
         let outlets = Outlets { program, settlings, documents, status: status_in };
-        let switches = (config.receipts, config.allow_unbound);
+        let switches = Switches { receipts: config.receipts, allow_unbound: config.allow_unbound, guest: config.guest };
         let exchange = Exchange::new(session, sealer.clone(), config.limits, switches, Arc::clone(&records), outlets);
         let metrics = SocketMetrics::of_agent(&config.network);
         let inlets = Inlets { commands: commands_out, settlings: settlings_out, directory };
@@ -159,7 +164,12 @@ impl Agent {
 
     /// Whether the agent is logged in to a server.
     pub fn is_connected(&self) -> bool {
-        self.inner.status.borrow().ready
+        self.inner.status.borrow().server.is_some()
+    }
+
+    /// Which of the servers it was given this agent is logged in to, by its place among them.
+    pub fn server(&self) -> Option<usize> {
+        self.inner.status.borrow().server
     }
 
     /// Why nothing can be sealed now, if that is so: the alarm that operators must see.
@@ -282,6 +292,28 @@ impl Agent {
             End::Now(status) => Some(status),
             End::Later(end) => end.await.ok(),
         }
+    }
+
+    /// The same, but goes on waiting past an end that no recipient has signed ([`MessageStatus::is_signed`]): a signed word
+    /// overrides it.
+    ///
+    /// # Cancel safety
+    /// Safe: it only looks.
+    pub async fn signed_outcome(&self, id: MessageId) -> Option<MessageStatus> {
+        loop {
+            let records = self.inner.records.lock();
+            let end = records.unwrap_or_else(PoisonError::into_inner).awaited(id, MessageStatus::is_signed)?;
+            match end {
+                End::Now(status) => return Some(status),
+                End::Later(end) => drop(end.await.ok()?),
+            }
+        }
+    }
+
+    /// What a server said last of a message that this process sent: that it failed. It is advice: nobody signed it, and a
+    /// signed word of the recipient's overrides it in [`Agent::message`].
+    pub fn notice(&self, id: MessageId) -> Option<FailureReason> {
+        self.inner.records.lock().unwrap_or_else(PoisonError::into_inner).notice(id)
     }
 
     /// Takes nothing new, waits up to 5 s for confirms and settlements, closes the link and ends the agent's tasks.

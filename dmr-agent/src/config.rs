@@ -31,6 +31,11 @@ pub struct AgentConfig {
     /// Messages that the program may have unsettled at once. Default 64; `None`: the agent only sends. Too small
     /// leaves the link idle between settlements, too large holds messages that a replica could handle.
     pub prefetch: Option<u16>,
+    /// Whether this process is a guest beside the one that serves the participant. A guest takes from the participant's
+    /// mailbox only what is said of its own messages; everything else goes back, unopened where the header tells, and
+    /// comes again after some seconds, here or to a replica. It reads [`state`](Self::state) and writes nothing there.
+    /// Default `false`.
+    pub guest: bool,
     /// Bounds of memory.
     pub limits: Limits,
     /// Whether receipts are sent and expected. Default `true`. `false` is for measuring loads: a message then counts
@@ -58,6 +63,7 @@ impl AgentConfig {
             dialer: DialerConfig::default(),
             state: None,
             prefetch: Some(64),
+            guest: false,
             limits: Limits::default(),
             receipts: true,
             allow_unbound: false,

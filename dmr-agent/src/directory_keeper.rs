@@ -77,6 +77,12 @@ impl DirectoryStore {
         Ok(())
     }
 
+    /// The same, and nothing is written any more: the directory is another process's.
+    pub(crate) fn unwritten(mut self) -> Self {
+        self.dir = None;
+        self
+    }
+
     /// Makes the state directory. Blocks.
     ///
     /// # Errors

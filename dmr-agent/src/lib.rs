@@ -48,7 +48,8 @@
 //! 2. [`AgentConfig`], [`Limits`]: how it is set up, and what bounds its memory.
 //! 3. `exchange`: what happens to a message in between; `exchange/inbound.rs` and `exchange/settling.rs` first.
 //! 4. `link_driver`: the one task that does IO. `directory_keeper`: the one that verifies directories.
-//! 5. [`Service`]: the HTTP API (`api`) and the webhook (`webhook`) on top of an agent. [`program`]: the command line.
+//! 5. `errand`, `fate`: one message sent by a process of its own, as `dmr-agent send` does.
+//! 6. [`Service`]: the HTTP API (`api`) and the webhook (`webhook`) on top of an agent. [`program`]: the command line.
 //!
 //! # What is guaranteed
 //! - **Accepted means stored**: [`Agent::send`] resolves when the server has the broker's confirm for every recipient.
@@ -64,7 +65,8 @@
 //! # What is not
 //! - After a restart, and between replicas, copies are not recognised: the service behind the webhook must honour the
 //!   `Idempotency-Key`. What was accepted and not yet receipted is kept in memory only.
-//! - With several replicas an answer may reach another one than the one that asked. There it comes as a delivery.
+//! - With several replicas an answer may reach another one than the one that asked. There it comes as a delivery. Receipts
+//!   are given back a few times, for the replica that waits for them.
 //! - Order holds from one sender while nothing is delivered again; calls of the webhook run at once and keep none.
 //! - A server can delay, drop, repeat and reorder. Its notices are unsigned: a signed receipt overrides them.
 
@@ -76,12 +78,15 @@ mod config;
 mod delivery;
 mod dialer;
 mod directory_keeper;
+mod errand;
 mod error;
 mod exchange;
+mod fate;
 mod json_message;
 mod limits;
 mod link_driver;
 mod message;
+mod message_status;
 mod message_view;
 mod observe;
 pub mod program;
@@ -101,6 +106,6 @@ pub use error::{AskError, ConnectError, SendError, Unsealable};
 pub use json_message::MESSAGE_TYPE;
 pub use limits::Limits;
 pub use message::{Accepted, Answer, IncomingMessage, OutgoingMessage};
-pub use records::MessageStatus;
+pub use message_status::MessageStatus;
 pub use service::{Service, ServiceConfig, ServiceError};
 pub use webhook::{CallerError, WebhookConfig, WebhookUrl, WebhookUrlError};

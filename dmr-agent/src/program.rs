@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use dmr_transport::service::settings;
 
-use crate::command::{Cli, Command, Failure, directory, keys, run};
+use crate::command::{Cli, Command, Failure, directory, keys, run, send};
 
 /// Runs the program with these arguments, the program's name first, to its end.
 ///
-/// Exits with 0, with 64 (`EX_USAGE` of sysexits.h) for a wrong command line or configuration, otherwise with 1.
+/// Exits with 0, with 64 (`EX_USAGE` of sysexits.h) for a wrong command line, configuration or message, with 3 to 6 for
+/// the fates of a message that `send` did not see delivered, otherwise with 1.
 pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli: Cli = match settings::parse(argv) {
         Ok(cli) => cli,
@@ -24,6 +25,10 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Directory(command) => directory::run(&command),
         Command::Run(settings) => run::run(&settings),
         Command::Check(settings) => run::check(&settings),
+        Command::Send(settings) => match send::run(&settings) {
+            Ok(fate) => return ExitCode::from(fate),
+            Err(failure) => Err(failure),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

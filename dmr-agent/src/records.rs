@@ -8,47 +8,7 @@ use dmr_core::id::{Digest, MessageId, ParticipantId};
 use dmr_core::reason::FailureReason;
 use tokio::sync::oneshot;
 
-/// What is known of a message that this process sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MessageStatus {
-    /// In the outbox: no server has confirmed it yet.
-    Pending,
-    /// A server confirmed that every recipient's mailbox has it.
-    Accepted,
-    /// Every recipient said, signed, that its service took it.
-    Delivered,
-    /// It will never be delivered to at least one recipient.
-    Failed {
-        /// Why.
-        reason: FailureReason,
-        /// Whether the recipient signed that. `false`: a server's word, or this agent's own finding that it expired.
-        signed: bool,
-    },
-    /// A recipient answered it.
-    Answered {
-        /// The answer.
-        answer: MessageId,
-    },
-}
-
-impl MessageStatus {
-    /// A stable lower-case word for APIs and metrics.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Accepted => "accepted",
-            Self::Delivered => "delivered",
-            Self::Failed { .. } => "failed",
-            Self::Answered { .. } => "answered",
-        }
-    }
-
-    /// Whether nothing more can be learnt but an answer, or a signed word that overrides an unsigned one.
-    pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::Pending | Self::Accepted)
-    }
-}
+use crate::message_status::MessageStatus;
 
 /// Whether what a recipient said concerns a message of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +28,8 @@ struct Record {
     is_question: bool,
     recipients: Vec<(ParticipantId, Option<Verdict>)>,
     status: MessageStatus,
+    /// What a server said of it last, unsigned.
+    notice: Option<FailureReason>,
 }
 
 /// The messages of this process. Those without an end are bounded by the outbox; of those with one the newest
@@ -86,7 +48,7 @@ pub(crate) struct Records {
 pub(crate) enum End {
     /// It has come.
     Now(MessageStatus),
-    /// It will be told; the other side is dropped when the message is forgotten without one.
+    /// The next one will be told; the other side is dropped when the message is forgotten without one.
     Later(oneshot::Receiver<MessageStatus>),
 }
 
@@ -102,7 +64,7 @@ impl Records {
         }
         let recipients = recipients.iter().map(|recipient| (*recipient, None)).collect();
         let (digest, is_question) = (message.digest, kind == Kind::QUESTION);
-        let record = Record { digest, is_question, recipients, status: MessageStatus::Pending };
+        let record = Record { digest, is_question, recipients, status: MessageStatus::Pending, notice: None };
         self.records.insert(message.id, record);
         true
     }
@@ -137,6 +99,14 @@ impl Records {
         if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
             self.end(id, MessageStatus::Failed { reason, signed: false });
         }
+    }
+
+    /// A server says, unsigned, that it failed: advice, kept beside what its recipients sign.
+    pub(crate) fn noticed(&mut self, id: MessageId, reason: FailureReason) {
+        if let Some(record) = self.records.get_mut(&id) {
+            record.notice = Some(reason);
+        }
+        self.failed(id, reason);
     }
 
     /// A recipient's signed receipt. Delivered beats failed; both beat what nobody signed.
@@ -210,10 +180,20 @@ impl Records {
         self.records.get(&id).map(|record| record.status)
     }
 
+    /// What a server said of the message last.
+    pub(crate) fn notice(&self, id: MessageId) -> Option<FailureReason> {
+        self.records.get(&id).and_then(|record| record.notice)
+    }
+
     /// How the message ended, now or later; `None` for one that is not known.
     pub(crate) fn end_of(&mut self, id: MessageId) -> Option<End> {
+        self.awaited(id, MessageStatus::is_final)
+    }
+
+    /// The message's status once it `suffices`, or the next end to look at.
+    pub(crate) fn awaited(&mut self, id: MessageId, suffices: fn(&MessageStatus) -> bool) -> Option<End> {
         let status = self.status(id)?;
-        if status.is_final() {
+        if suffices(&status) {
             return Some(End::Now(status));
         }
         let (waiter, end) = oneshot::channel();
@@ -303,6 +283,36 @@ mod tests {
         records.receipted(participant(1), message(1), Verdict::Delivered);
         records.failed(message(1).id, FailureReason::Expired);
         assert_eq!(records.status(message(1).id), Some(MessageStatus::Delivered));
+    }
+
+    #[test]
+    fn a_notice_is_kept_beside_the_signed_word_that_overrides_it() {
+        let mut records = sent(&[1]);
+        assert_eq!(records.notice(message(1).id), None);
+        records.noticed(message(1).id, FailureReason::Expired);
+        let unsigned = MessageStatus::Failed { reason: FailureReason::Expired, signed: false };
+        assert_eq!(records.status(message(1).id), Some(unsigned));
+        assert!(unsigned.is_final() && !unsigned.is_signed());
+        records.receipted(participant(1), message(1), Verdict::Delivered);
+        assert_eq!(records.status(message(1).id), Some(MessageStatus::Delivered));
+        assert_eq!(records.notice(message(1).id), Some(FailureReason::Expired));
+        records.noticed(message(2).id, FailureReason::Expired);
+        assert_eq!(records.notice(message(2).id), None, "of a replica's message");
+    }
+
+    #[test]
+    fn whoever_waits_for_a_signed_word_is_told_of_an_unsigned_one_and_can_wait_on() {
+        let mut records = sent(&[1]);
+        let Some(End::Later(mut word)) = records.awaited(message(1).id, MessageStatus::is_signed) else {
+            panic!("nobody has spoken")
+        };
+        records.noticed(message(1).id, FailureReason::Expired);
+        assert!(word.try_recv().is_ok());
+        let Some(End::Later(mut word)) = records.awaited(message(1).id, MessageStatus::is_signed) else {
+            panic!("nobody has signed")
+        };
+        records.receipted(participant(1), message(1), Verdict::Delivered);
+        assert_eq!(word.try_recv(), Ok(MessageStatus::Delivered));
     }
 
     #[test]

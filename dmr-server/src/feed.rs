@@ -8,7 +8,7 @@ use bytes::Bytes;
 use dmr_core::backoff::{Backoff, BackoffConfig};
 use dmr_core::id::ParticipantId;
 use dmr_transport::{Broker, BrokerError, Disposition, Subscription, Tag};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Time for what is still to be settled when a link ends.
 const FINISH: Duration = Duration::from_secs(2);
@@ -16,6 +16,9 @@ const FINISH: Duration = Duration::from_secs(2);
 /// Delays between attempts to subscribe again. The broker's handle knows by itself when there is a connection again, so
 /// asking often costs little, and waiting long would keep an agent without its messages.
 const AGAIN: BackoffConfig = BackoffConfig { base: Duration::from_millis(100), cap: Duration::from_secs(2) };
+
+/// How long a feed that gave a delivery back takes nothing, so that another replica of the participant may have it.
+const AFTER_REQUEUE: Duration = Duration::from_millis(5);
 
 /// What a feed yields.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub(crate) struct Feed<B: Broker> {
     last_number: u64,
     unsettled: BTreeMap<u64, Tag>,
     settlements: VecDeque<(u64, Disposition)>,
+    /// Nothing is taken before.
+    pause: Option<Instant>,
 }
 
 type Subscribing<B> = Pin<Box<dyn Future<Output = Result<<B as Broker>::Subscription, BrokerError>> + Send>>;
@@ -82,6 +87,7 @@ impl<B: Broker> Feed<B> {
             last_number: 0,
             unsettled: BTreeMap::new(),
             settlements: VecDeque::new(),
+            pause: None,
         }
     }
 
@@ -121,9 +127,18 @@ impl<B: Broker> Feed<B> {
                     Err(error) => self.wait(&error),
                 },
                 State::Live(subscription) => {
+                    if wanted
+                        && self.settlements.is_empty()
+                        && let Some(pause) = self.pause
+                    {
+                        sleep_until(pause).await;
+                        self.pause = None;
+                    }
                     match step(subscription, &mut self.settlements, &self.unsettled, wanted).await {
                         Ok(Step::Settled(number)) => {
-                            self.settlements.pop_front();
+                            if let Some((_, Disposition::Requeue)) = self.settlements.pop_front() {
+                                self.pause = Some(Instant::now() + AFTER_REQUEUE);
+                            }
                             self.unsettled.remove(&number);
                         }
                         Ok(Step::Idle) => return None,
@@ -306,6 +321,40 @@ mod tests {
             Some(Fed::Delivery { number, envelope, .. }) => (number, envelope[0]),
             other => panic!("{other:?} in place of a delivery"),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_that_was_given_back_goes_to_another_feed_that_waits() {
+        let broker = broker(0).await;
+        let mut feeds = [1, 2].map(|seed| Feed::new(broker.clone(), mailbox(), 8, seed));
+        for feed in &mut feeds {
+            assert_eq!(feed.next(true).await, Some(Fed::Subscribed));
+        }
+        let [giving, other] = &mut feeds;
+        let publication = Publication {
+            mailbox: mailbox(),
+            sender: mailbox(),
+            id: MessageId::from_custom_bytes([7; 16]),
+            expires: Timestamp(100_000),
+            envelope: vec![7].into(),
+        };
+        broker.publish(publication).await.unwrap();
+        let (number, _) = delivery(giving).await;
+        giving.settle(number, Disposition::Requeue);
+        tokio::select! {
+            biased;
+            _ = delivery(giving) => panic!("it came back to where it was given back"),
+            (_, envelope) = delivery(other) => assert_eq!(envelope, 7),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_that_is_alone_gets_back_what_it_gave_back() {
+        let mut feed = Feed::new(broker(1).await, mailbox(), 8, 1);
+        assert_eq!(feed.next(true).await, Some(Fed::Subscribed));
+        let (number, _) = delivery(&mut feed).await;
+        feed.settle(number, Disposition::Requeue);
+        assert_eq!(delivery(&mut feed).await.1, 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,7 +31,7 @@
 //!
 //! 1. [`failure`], [`patience`], [`port`]: how a step fails, how one waits, where one listens.
 //! 2. [`programs`], [`process`]: the programs as cargo builds them for shipping, and as they run.
-//! 3. [`network`], [`certificate`], [`server`], [`agent`], [`chatbot`], [`caller`]: the parties.
+//! 3. [`network`], [`certificate`], [`server`], [`agent`], [`sender`], [`chatbot`], [`caller`]: the parties.
 //! 4. [`wire`], [`proxy`], [`memory`]: where one looks for what must not be there.
 //!
 //! # Guaranteed, and not
@@ -53,5 +53,6 @@ pub mod port;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod sender;
 pub mod server;
 pub mod wire;

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use crate::failure::{Doing, Failure, Outcome};
@@ -27,18 +28,47 @@ pub struct Ended {
     pub stderr: String,
 }
 
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 impl Process {
     /// Starts `program`. What it writes goes to the end of the file `log`.
     ///
     /// # Errors
     /// [`Failure`] when it cannot be started.
     pub fn start(program: &Path, args: &[impl AsRef<OsStr>], env: &[(String, String)], log: &Path) -> Outcome<Self> {
+        Self::spawn(program, args, env, Stdio::null(), log)
+    }
+
+    /// The same with the file `input` as its standard input.
+    ///
+    /// # Errors
+    /// [`Failure`] when it cannot be started.
+    pub fn start_reading(program: &Path, args: &[impl AsRef<OsStr>], input: &Path, log: &Path) -> Outcome<Self> {
+        let input = File::open(input).doing(input.display())?;
+        Self::spawn(program, args, &[], input.into(), log)
+    }
+
+    fn spawn(
+        program: &Path,
+        args: &[impl AsRef<OsStr>],
+        env: &[(String, String)],
+        input: Stdio,
+        log: &Path,
+    ) -> Outcome<Self> {
         let file = File::options().create(true).append(true).open(log).doing(log.display())?;
         let copy = file.try_clone().doing(log.display())?;
         let child = command(program)
             .args(args)
             .envs(env.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(file)
             .stderr(copy)
             .spawn()
@@ -175,11 +205,28 @@ pub fn run_within(limit: Duration, program: &Path, args: &[impl AsRef<OsStr>]) -
         .stdin(Stdio::null())
         .output()
         .doing(format_args!("running {}", program.display()))?;
-    Ok(Ended {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    Ok(output.into())
+}
+
+/// The same with this standard input.
+///
+/// # Errors
+/// [`Failure`] when it cannot be started.
+pub fn run_with_input(program: &Path, args: &[impl AsRef<OsStr>], input: &[u8]) -> Outcome<Ended> {
+    let mut child = command(Path::new("timeout"))
+        .args(["--signal=KILL", &PATIENCE.as_secs().to_string()])
+        .arg(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .doing(format_args!("running {}", program.display()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that has had enough closes its end, and says why.
+        let _ = stdin.write_all(input);
+    }
+    child.wait_with_output().map(Ended::from).doing(format_args!("running {}", program.display()))
 }
 
 /// Runs `program` to its end, which must be a good one, and returns its standard output.

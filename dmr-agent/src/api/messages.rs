@@ -9,9 +9,10 @@ use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dmr_core::id::MessageId;
+use dmr_core::reason::FailureReason;
 use dmr_transport::service::units;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::ApiState;
@@ -20,7 +21,7 @@ use super::ledger::Progress;
 use super::problem::Problem;
 use super::request::MessageRequest;
 use super::submission::{Submission, submit};
-use crate::records::MessageStatus;
+use crate::message_status::MessageStatus;
 
 /// How long a question waits for its answer where the caller does not say.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -93,12 +94,7 @@ pub(super) async fn status(
     let not_found = || Problem::new(StatusCode::NOT_FOUND, "unknown-message", "this process knows no such message");
     let id: MessageId = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or_else(not_found)?;
     let status = state.agent.message(id).ok_or_else(not_found)?;
-    let body = match status {
-        MessageStatus::Failed { reason, signed } => {
-            json!({"id": id, "status": status.as_str(), "reason": reason.as_str(), "signed": signed})
-        }
-        _ => json!({"id": id, "status": status.as_str()}),
-    };
+    let body = known(id, status, state.agent.notice(id));
     let answer = match state.ledger.progress(id) {
         Some(Progress::Answered(answer)) if !answer.is_empty() => answer,
         _ => return Ok(json_response(StatusCode::OK, &body)),
@@ -108,6 +104,21 @@ pub(super) async fn status(
     let head = head.strip_suffix('}').unwrap_or(&head);
     let whole = [head.as_bytes(), b",\"answer\":", &answer, b"}"].concat();
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], whole).into_response())
+}
+
+/// What is known of a message; a server's notice beside it, for what that is worth.
+fn known(id: MessageId, status: MessageStatus, notice: Option<FailureReason>) -> Value {
+    let mut known = Map::new();
+    known.insert("id".to_owned(), json!(id));
+    known.insert("status".to_owned(), json!(status.as_str()));
+    if let MessageStatus::Failed { reason, signed } = status {
+        known.insert("reason".to_owned(), json!(reason.as_str()));
+        known.insert("signed".to_owned(), json!(signed));
+    }
+    if let Some(reason) = notice {
+        known.insert("notice".to_owned(), json!(reason.as_str()));
+    }
+    known.into()
 }
 
 /// `?timeout=`: a duration such as `30s`, or a number of seconds.
@@ -150,6 +161,6 @@ impl FromRequest<Arc<ApiState>> for WholeBody {
     }
 }
 
-pub(super) fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

@@ -35,19 +35,20 @@ use dmr_crypto::Freshness;
 use dmr_transport::service::health::{self, Health};
 use dmr_transport::service::metrics::Metrics;
 
+pub(crate) use field::FieldError;
 pub(crate) use ledger::{Ledger, Progress};
-pub(crate) use request::{check_payload, type_name};
-pub(crate) use submission::note_answer;
+pub(crate) use problem::Problem;
+pub(crate) use request::{MessageRequest, RecipientName, check_payload, recipient_name, type_name};
+pub(crate) use submission::{note_answer, recipient};
 pub(crate) use timestamp::{is_rfc3339, now as timestamp_now};
 pub use token::BearerToken;
 pub(crate) use traffic::describe as describe_traffic;
 
 use crate::agent::Agent;
 use crate::questions::Questions;
-use problem::Problem;
 
 /// Longest request body: the largest message, and room for what is around it.
-const BODY: usize = limit::MESSAGE + (16 << 10);
+pub(crate) const BODY: usize = limit::MESSAGE + (16 << 10);
 
 /// Messages whose outcome is remembered.
 const LEDGER: usize = 10_000;

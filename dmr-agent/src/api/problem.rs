@@ -78,6 +78,19 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the message is too large")
     }
 
+    /// The last part of the type: a stable word.
+    pub(crate) const fn word(&self) -> &'static str {
+        self.name
+    }
+
+    /// What is wrong, for a person.
+    pub(crate) fn sentence(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}: {detail}", self.title),
+            None => self.title.to_owned(),
+        }
+    }
+
     /// The title, status and type, for a caller that is not HTTP.
     #[cfg(test)]
     pub(crate) fn summary(&self) -> (u16, &'static str) {

@@ -50,12 +50,24 @@ impl MessageRequest {
     /// # Errors
     /// [`FieldError`] for the first field that is wrong.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, FieldError> {
+        Self::parse_for(body, None)
+    }
+
+    /// The same, where the recipient is known already: the body need not name it.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`].
+    pub(crate) fn parse_for(body: &[u8], to: Option<&RecipientName>) -> Result<Self, FieldError> {
         let mut members: Members<'_> =
             serde_json::from_slice(body).map_err(|error| FieldError::new("", describe(&error)))?;
         let value = serde_json::from_slice(body).map_err(|error| FieldError::new("", describe(&error)))?;
 
         let id = members.optional("id")?.map(|text: String| parse_id("id", &text)).transpose()?;
-        let recipient = recipient(&members.required::<String>("recipientId")?)?;
+        let recipient = match (members.optional::<String>("recipientId")?, to) {
+            (Some(text), _) => recipient_name(&text)?,
+            (None, Some(to)) => to.clone(),
+            (None, None) => return Err(FieldError::new("/recipientId", "is missing")),
+        };
         let timestamp: String = members.required("timestamp")?;
         if !timestamp::is_rfc3339(&timestamp) {
             return Err(FieldError::new(
@@ -102,7 +114,11 @@ fn parse_id(name: &str, text: &str) -> Result<MessageId, FieldError> {
     text.parse().map_err(|error| FieldError::new(member("", name), format!("must be a UUID: {error}")))
 }
 
-fn recipient(text: &str) -> Result<RecipientName, FieldError> {
+/// A participant's UUID or name.
+///
+/// # Errors
+/// [`FieldError`] for anything else.
+pub(crate) fn recipient_name(text: &str) -> Result<RecipientName, FieldError> {
     if let Ok(id) = text.parse() {
         return Ok(RecipientName::Id(id));
     }
@@ -220,6 +236,17 @@ mod tests {
         assert_eq!(request.recipient, RecipientName::Id(ID.parse().unwrap()));
         assert_eq!(request.id, request.in_reply_to);
         assert_eq!(request.expires_in, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_recipient_that_is_known_already_need_not_be_named() {
+        let mut message = good();
+        message.as_object_mut().unwrap().remove("recipientId");
+        let body = serde_json::to_vec(&message).unwrap();
+        let known = recipient_name("archive").unwrap();
+        assert_eq!(MessageRequest::parse_for(&body, Some(&known)).unwrap().recipient, known);
+        let named = MessageRequest::parse_for(&serde_json::to_vec(&good()).unwrap(), Some(&known)).unwrap();
+        assert_eq!(named.recipient, recipient_name("police").unwrap());
     }
 
     #[test]

@@ -146,7 +146,11 @@ async fn await_directory(agent: &Agent, patience: Duration) -> Result<(), Proble
     Ok(())
 }
 
-fn recipient(agent: &Agent, name: &RecipientName) -> Result<ParticipantId, Problem> {
+/// Who is called so, by the directory in use.
+///
+/// # Errors
+/// [`Problem`] when nobody is.
+pub(crate) fn recipient(agent: &Agent, name: &RecipientName) -> Result<ParticipantId, Problem> {
     match name {
         RecipientName::Id(id) => Ok(*id),
         RecipientName::Name(name) => {

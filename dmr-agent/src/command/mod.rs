@@ -2,7 +2,9 @@
 
 pub(crate) mod directory;
 pub(crate) mod keys;
+mod link_settings;
 pub(crate) mod run;
+pub(crate) mod send;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +18,10 @@ use dmr_transport::service::logging::LogError;
 use dmr_transport::service::state_file::{self, StateFileError};
 use dmr_transport::tls::TlsError;
 
+use crate::api::FieldError;
 use crate::error::ConnectError;
 use crate::service::ServiceError;
+use send::SendSettings;
 use settings::RunSettings;
 
 /// Largest key file, card or root file, in bytes.
@@ -47,6 +51,8 @@ pub(crate) enum Command {
     /// Connect to a server and serve the local HTTP API until SIGTERM or SIGINT; then finish what is in flight. A
     /// second signal ends at once.
     Run(Box<RunSettings>),
+    /// Send one message, given as JSON on the standard input, and print its fate as a line of JSON.
+    Send(Box<SendSettings>),
     /// Validate everything that `run` needs, and start nothing. Exits with 0 or 64.
     Check(Box<RunSettings>),
 }
@@ -80,6 +86,8 @@ pub(crate) enum Failure {
     Log(#[from] LogError),
     #[error(transparent)]
     Service(#[from] ServiceError),
+    #[error("the standard input: {}{}{error}", .error.pointer, if .error.pointer.is_empty() { "" } else { " " })]
+    Message { error: FieldError },
     #[error(transparent)]
     Random(#[from] RandomError),
     #[error(transparent)]
@@ -103,7 +111,8 @@ impl Failure {
             | Self::Authority(_)
             | Self::Connect(_)
             | Self::Tls(_)
-            | Self::Log(_) => USAGE,
+            | Self::Log(_)
+            | Self::Message { .. } => USAGE,
             Self::Service(error) if error.is_configuration() => USAGE,
             Self::Service(_) | Self::Random(_) | Self::Io(_) => 1,
         }

@@ -14,7 +14,7 @@ use crate::webhook::Caller;
 /// Runs the agent until a signal.
 pub(crate) fn run(settings: &RunSettings) -> Result<(), Failure> {
     let config = settings.config()?;
-    logging::start(&settings.logs)?;
+    logging::start(&settings.link.logs)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config))
 }
@@ -43,7 +43,7 @@ async fn serve(config: ServiceConfig) -> Result<(), Failure> {
 
 /// Validates everything that `run` needs, and starts nothing.
 pub(crate) fn check(settings: &RunSettings) -> Result<(), Failure> {
-    logging::check(&settings.logs)?;
+    logging::check(&settings.link.logs)?;
     let config = settings.config()?;
     if let Some(webhook) = &config.webhook {
         Caller::new(webhook).map_err(|error| Failure::Settings(error.to_string()))?;

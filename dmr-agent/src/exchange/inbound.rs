@@ -21,8 +21,9 @@ use super::settling::Taken;
 use super::{Exchange, Reply};
 use crate::delivery::{Delivery, Handle};
 use crate::message::IncomingMessage;
+use crate::message_status::MessageStatus;
 use crate::observe;
-use crate::records::{Claim, MessageStatus};
+use crate::records::Claim;
 
 /// How long a program may take over a message before a copy of it is processed: as long as servers wait.
 const LEASE: Duration = Duration::from_secs(600);
@@ -39,9 +40,15 @@ impl Exchange {
     /// An envelope came in.
     pub(super) fn delivered(&mut self, delivery: DeliveryId, attempt: u32, bytes: Bytes) {
         let Ok(envelope) = Envelope::decode(bytes) else {
+            if self.switches.guest {
+                return self.leave(delivery, attempt);
+            }
             observe::refused(FailureReason::Malformed);
             return self.settle(delivery, Settlement::Reject { reason: FailureReason::Malformed });
         };
+        if self.is_for_others(envelope.header().kind) {
+            return self.leave(delivery, attempt);
+        }
         let parked = Parked { delivery, attempt, envelope: envelope.bytes().clone() };
         let Some(directory) = self.sealer.directory() else { return self.await_directory(parked) };
         let wall = self.sealer.clock().wall();
@@ -54,11 +61,14 @@ impl Exchange {
         let taken =
             Taken { delivery, sender: opened.sender, envelope: Reference { id: opened.id, digest: opened.digest } };
         let Content::V1(content) = opened.content else {
+            if self.switches.guest {
+                return self.leave(delivery, attempt);
+            }
             return self.refuse(taken, header.kind, FailureReason::Malformed);
         };
         match header.kind {
             // A receipt says the same however often it comes, so the guard need not remember it.
-            Kind::RECEIPT => return self.receipts_came(taken, &content),
+            Kind::RECEIPT => return self.receipts_came(taken, attempt, &content),
             Kind::CONTROL => return self.settle(delivery, Settlement::Ack),
             _ => {}
         }
@@ -102,6 +112,9 @@ impl Exchange {
         }
         if error.wants_directory() && now.wall <= header.expires.plus(CLOCK_SKEW) {
             return self.await_directory(parked);
+        }
+        if self.switches.guest {
+            return self.leave(delivery, parked.attempt);
         }
         let reason = error.failure_reason();
         observe::refused(reason);
@@ -159,6 +172,9 @@ impl Exchange {
             return self.hand_over(taken, message, None);
         }
         let Some(question) = message.content.in_reply_to else {
+            if self.switches.guest {
+                return self.leave_answer(taken, message.attempt);
+            }
             return self.refuse_new(taken, message.kind, FailureReason::Malformed);
         };
         let (id, from) = (message.reference.id, taken.sender);
@@ -171,6 +187,7 @@ impl Exchange {
                 tracing::warn!(%id, sender = %from, "an answer by someone who was not asked, or to another text");
                 return self.refuse_new(taken, message.kind, FailureReason::Unsolicited);
             }
+            Claim::Unknown if self.switches.guest => return self.leave_answer(taken, message.attempt),
             Claim::Unknown => {}
             Claim::Noted { all_spoke } => {
                 message.solicited = true;
@@ -180,6 +197,11 @@ impl Exchange {
         }
         let ask = if message.solicited { self.asks.remove(&question.id) } else { None };
         self.hand_over(taken, message, ask);
+    }
+
+    fn leave_answer(&mut self, taken: Taken, attempt: u32) {
+        self.guard.release(taken.sender, taken.envelope);
+        self.leave(taken.delivery, attempt);
     }
 
     fn refuse_new(&mut self, taken: Taken, kind: Kind, reason: FailureReason) {
@@ -223,19 +245,27 @@ impl Exchange {
     }
 
     /// Receipts came: each is believed only from a recipient of the very envelope.
-    fn receipts_came(&mut self, taken: Taken, content: &Message) {
+    fn receipts_came(&mut self, taken: Taken, attempt: u32, content: &Message) {
         let receipts = if content.content_type == RECEIPTS_TYPE { Receipts::decode(&content.body).ok() } else { None };
         let Some(receipts) = receipts else {
+            if self.switches.guest {
+                return self.leave(taken.delivery, attempt);
+            }
             observe::refused(FailureReason::Malformed);
             return self.settle(taken.delivery, Settlement::Reject { reason: FailureReason::Malformed });
         };
+        let mut all_known = true;
         for receipt in receipts {
-            self.receipt_came(taken.sender, receipt.envelope, receipt.verdict);
+            all_known &= self.receipt_came(taken.sender, receipt.envelope, receipt.verdict);
         }
-        self.settle(taken.delivery, Settlement::Ack);
+        // Those that are known were noted, and are noted again without effect.
+        if all_known || !self.leave_receipts(taken.delivery, attempt) {
+            self.settle(taken.delivery, Settlement::Ack);
+        }
     }
 
-    fn receipt_came(&mut self, from: ParticipantId, envelope: Reference, verdict: Verdict) {
+    /// `false`: it names no message of this process.
+    fn receipt_came(&mut self, from: ParticipantId, envelope: Reference, verdict: Verdict) -> bool {
         match self.with_records(|records| records.receipted(from, envelope, verdict)) {
             Claim::Noted { all_spoke } => {
                 observe::receipts("noted", 1);
@@ -249,11 +279,15 @@ impl Exchange {
                     }
                 }
             }
-            Claim::Unknown => observe::receipts("unknown", 1),
+            Claim::Unknown => {
+                observe::receipts("unknown", 1);
+                return false;
+            }
             Claim::Foreign => {
                 tracing::warn!(id = %envelope.id, %from, "a receipt by someone who has not the message it names");
                 observe::receipts("foreign", 1);
             }
         }
+        true
     }
 }

@@ -70,7 +70,7 @@ impl Exchange {
         match self.binding {
             ChannelBinding::None => Ok(ChannelBinding::None),
             bound if challenge.binds_channel => Ok(bound),
-            _ if self.allow_unbound => Ok(ChannelBinding::None),
+            _ if self.switches.allow_unbound => Ok(ChannelBinding::None),
             _ => {
                 tracing::error!(server = %challenge.server, "the server cannot bind logins to TLS (see --allow-unbound)");
                 Err(CloseReason::NoChannelBinding)

@@ -10,6 +10,7 @@
 //! One task owns it (see [`link_driver`](crate::link_driver)). Opening an envelope and sealing receipts happen here,
 //! about 0.1 ms each; sealing what the program sends happens in the program's task.
 
+mod guest;
 mod inbound;
 mod login;
 mod outbound;
@@ -71,10 +72,18 @@ pub(crate) enum Reply {
 /// What the exchange tells the rest of the process without being asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct LinkStatus {
-    /// Logged in.
-    pub(crate) ready: bool,
+    /// The server that the agent is logged in to, by its place in the configuration.
+    pub(crate) server: Option<usize>,
     /// The session has stopped; nothing follows.
     pub(crate) stopped: bool,
+}
+
+/// What an agent is told once, at its start: see [`AgentConfig`](crate::AgentConfig).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Switches {
+    pub(crate) receipts: bool,
+    pub(crate) allow_unbound: bool,
+    pub(crate) guest: bool,
 }
 
 /// The ways out of the exchange.
@@ -96,8 +105,7 @@ pub(crate) struct Exchange {
     session: AgentSession,
     sealer: Sealer,
     limits: Limits,
-    receipts: bool,
-    allow_unbound: bool,
+    switches: Switches,
     instance: InstanceId,
     records: Arc<Mutex<Records>>,
     outlets: Outlets,
@@ -127,7 +135,7 @@ impl Exchange {
         mut session: AgentSessionConfig,
         sealer: Sealer,
         limits: Limits,
-        (receipts, allow_unbound): (bool, bool),
+        switches: Switches,
         records: Arc<Mutex<Records>>,
         outlets: Outlets,
     ) -> Self {
@@ -141,8 +149,7 @@ impl Exchange {
         }
         Self {
             session,
-            receipts,
-            allow_unbound,
+            switches,
             instance,
             records,
             outlets,
@@ -232,14 +239,14 @@ impl Exchange {
                     tracing::info!(server, %session, %store, "logged in");
                     self.refused_logins = 0;
                     self.receipts_go_on();
-                    self.set_status(LinkStatus { ready: true, stopped: false });
+                    self.set_status(LinkStatus { server: Some(server), stopped: false });
                 }
                 AgentOutput::Down { reason, retry_in } => {
                     tracing::warn!(%reason, retry_in_ms = retry_in.as_millis(), "no link to a server");
                     if reason == CloseReason::LoginRefused {
                         self.refused_logins = self.refused_logins.wrapping_add(1);
                     }
-                    if self.outlets.status.borrow().ready {
+                    if self.outlets.status.borrow().server.is_some() {
                         self.link_was_lost();
                     }
                     self.set_status(LinkStatus::default());
@@ -257,7 +264,7 @@ impl Exchange {
                     }
                 }
                 AgentOutput::Notice { id, reason } => self.noticed(id, reason),
-                AgentOutput::Stopped => self.set_status(LinkStatus { ready: false, stopped: true }),
+                AgentOutput::Stopped => self.set_status(LinkStatus { server: None, stopped: true }),
             }
         }
         self.send_receipts();
@@ -271,7 +278,7 @@ impl Exchange {
     }
 
     fn set_status(&mut self, status: LinkStatus) {
-        observe::connected(status.ready);
+        observe::connected(status.server.is_some());
         self.outlets.status.send_replace(status);
     }
 

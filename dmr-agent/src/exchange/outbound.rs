@@ -127,7 +127,7 @@ impl Exchange {
     fn enqueue(&mut self, outgoing: Outgoing) {
         let SealedMessage { reference, expires, ref envelope, .. } = outgoing.message;
         let id = reference.id;
-        let publication = AgentPublication { id, envelope: envelope.clone(), expires, keep: self.receipts };
+        let publication = AgentPublication { id, envelope: envelope.clone(), expires, keep: self.switches.receipts };
         let now = self.sealer.clock().now();
         let persists = outgoing.persists;
         self.outgoing.insert(id, outgoing);
@@ -154,7 +154,7 @@ impl Exchange {
             return;
         }
         self.with_records(|records| records.accepted(id));
-        if !self.receipts {
+        if !self.switches.receipts {
             self.with_records(|records| records.retire(id));
         }
         if let Some(outgoing) = self.take_outgoing(id) {
@@ -218,7 +218,7 @@ impl Exchange {
     /// A server's unsigned word.
     pub(super) fn noticed(&mut self, id: MessageId, reason: FailureReason) {
         tracing::warn!(%id, %reason, "the server says that a message failed");
-        self.with_records(|records| records.failed(id, reason));
+        self.with_records(|records| records.noticed(id, reason));
     }
 
     /// The link was lost: what was on it may be stored. Which of these were is the session's to know; that of all of them

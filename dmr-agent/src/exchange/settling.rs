@@ -89,7 +89,7 @@ impl Exchange {
     /// Tells the sender the verdict, and settles the delivery once the server has the receipt.
     pub(super) fn conclude(&mut self, taken: Taken, kind: Kind, verdict: Verdict, settlement: Settlement) {
         let Taken { delivery, sender, envelope } = taken;
-        if !self.receipts || !kind.wants_receipt() {
+        if !self.switches.receipts || !kind.wants_receipt() {
             return self.settle(delivery, settlement);
         }
         let now = self.sealer.clock().now();
@@ -207,7 +207,7 @@ impl Exchange {
 
     /// When [`Self::return_unreceipted`] has something: the oldest message, whose id is the lowest, comes first.
     pub(super) fn next_unreceipted(&self) -> Option<Duration> {
-        let oldest = self.receipt_messages.first_key_value().filter(|_| self.outlets.status.borrow().ready);
+        let oldest = self.receipt_messages.first_key_value().filter(|_| self.outlets.status.borrow().server.is_some());
         oldest.map(|(_, message)| message.until)
     }
 

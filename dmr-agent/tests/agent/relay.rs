@@ -189,6 +189,8 @@ struct ServerLink {
     session: ServerSession,
     link: (<MemoryLink as Link>::Sender, <MemoryLink as Link>::Receiver),
     subscription: Option<MemorySubscription>,
+    /// Takes nothing before: what was given back can go to another link.
+    pause: Instant,
     stored: (mpsc::UnboundedSender<Stored>, mpsc::UnboundedReceiver<Stored>),
     era: watch::Receiver<u32>,
     directory: watch::Receiver<VerifiedDirectory>,
@@ -228,6 +230,7 @@ impl ServerLink {
             broker,
             link: link.split(),
             subscription: None,
+            pause: origin,
             stored: mpsc::unbounded_channel(),
             era,
             directory,
@@ -284,7 +287,7 @@ impl ServerLink {
         tokio::select! {
             received = self.link.1.receive() => Event::Received(received),
             _ = self.link.0.ready(), if wants_transmit => Event::Writable,
-            delivery = next_delivery(&mut self.subscription), if demand => Event::Delivery(delivery),
+            delivery = next_delivery(&mut self.subscription, self.pause), if demand => Event::Delivery(delivery),
             Some(stored) = self.stored.1.recv() => Event::Stored(stored),
             Ok(()) = self.directory.changed() => Event::Directory,
             _ = self.era.changed() => Event::Cut,
@@ -341,6 +344,9 @@ impl ServerLink {
                 if let Some(subscription) = &mut self.subscription {
                     subscription.settle(Tag(tag), disposition).await.unwrap();
                 }
+                if disposition == Disposition::Requeue {
+                    self.pause = Instant::now() + Duration::from_millis(5);
+                }
             }
             ServerOutput::Ended { .. } => self.ended = true,
         }
@@ -357,7 +363,8 @@ impl ServerLink {
     }
 }
 
-async fn next_delivery(subscription: &mut Option<MemorySubscription>) -> dmr_transport::Delivery {
+async fn next_delivery(subscription: &mut Option<MemorySubscription>, pause: Instant) -> dmr_transport::Delivery {
+    tokio::time::sleep_until(pause).await;
     match subscription {
         Some(subscription) => subscription.next().await.unwrap(),
         None => std::future::pending().await,

@@ -31,6 +31,7 @@ fn the_servers_help_is_as_agreed() -> Outcome {
 fn the_agents_help_is_as_agreed() -> Outcome {
     assert_help("dmr-agent.txt", dmr_agent()?, &[])?;
     assert_help("dmr-agent-run.txt", dmr_agent()?, &["run"])?;
+    assert_help("dmr-agent-send.txt", dmr_agent()?, &["send"])?;
     assert_help("dmr-agent-keys-new.txt", dmr_agent()?, &["keys", "new"])?;
     assert_help("dmr-agent-directory-new.txt", dmr_agent()?, &["directory", "new"])?;
     assert_help("dmr-agent-directory-add.txt", dmr_agent()?, &["directory", "add"])
@@ -38,7 +39,8 @@ fn the_agents_help_is_as_agreed() -> Outcome {
 
 #[test]
 fn every_option_can_be_given_as_a_variable() -> Outcome {
-    for (program, args) in [(dmr_server()?, ["run", "--help"]), (dmr_agent()?, ["run", "--help"])] {
+    let run = ["run", "--help"];
+    for (program, args) in [(dmr_server()?, run), (dmr_agent()?, run), (dmr_agent()?, ["send", "--help"])] {
         let help = run_well(program, &args)?;
         for line in help.lines().map(str::trim_start).filter(|line| line.starts_with("--")) {
             let option = line.trim_start_matches('-').split([' ', '\n']).next().unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`pair`] is the cast of most tests; [`question`] is the main job; [`recovery`] what crashes and
 //! absences do to it, [`replicas`] and [`shutdown`] beside it; [`refusals`] and [`strangers`] what others may try; [`secrecy`] where nothing may be found;
-//! [`tls`]; [`directory`]; [`http_api`]; [`commands`]; [`readme`] runs what the README says.
+//! [`tls`]; [`directory`]; [`http_api`]; [`commands`], of which [`send`] is one; [`readme`] runs what the README says.
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value yields null; it never panics")]
 
@@ -18,6 +18,7 @@ mod recovery;
 mod refusals;
 mod replicas;
 mod secrecy;
+mod send;
 mod shutdown;
 mod strangers;
 mod tls;
