@@ -53,5 +53,6 @@ pub mod port;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod rabbitmq;
 pub mod server;
 pub mod wire;
