@@ -6,7 +6,7 @@
 //!    └─────────┴── send, accepted, refused, unknown ──────┴── receipt ──────▶ History ◀── sink ────┘
 //! ```
 //!
-//! Reading order: [`plan`] for how many and how fast, [`stream`] for what runs, [`service`] for the other end.
+//! Reading order: [`plan`] for how many and how fast, [`stream`] for what runs, [`mod@service`] for the other end.
 
 pub mod plan;
 pub mod service;

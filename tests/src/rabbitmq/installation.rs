@@ -19,7 +19,8 @@ pub fn script(name: &str) -> Outcome<PathBuf> {
     static SCRIPTS: OnceLock<Option<PathBuf>> = OnceLock::new();
     let Some(scripts) = SCRIPTS.get_or_init(find) else {
         return Err(Failure::new(format!(
-            "RabbitMQ is not installed: no rabbitmq_server-*/sbin in {VERSIONS}. To install it: tests/run --prepare"
+            "RabbitMQ is not installed: no rabbitmq_server-*/sbin in {VERSIONS}. To install it: tests/run --prepare, \
+             or as root: apt-get install --no-install-recommends rabbitmq-server"
         )));
     };
     Ok(scripts.join(name))

@@ -25,6 +25,8 @@ pub struct Node {
     process: Option<Process>,
     name: String,
     ports: Ports,
+    /// Whether it listens for AMQP in TLS, which it does a moment later than without.
+    tls: bool,
     /// After the process, which must not outlive it.
     site: Arc<Site>,
 }
@@ -57,7 +59,7 @@ impl Node {
     }
 
     pub(super) fn new(site: Arc<Site>, name: &str, plan: &NodePlan) -> Outcome<Self> {
-        let node = Self { process: None, name: name.to_owned(), ports: Ports::claim()?, site };
+        let node = Self { process: None, name: name.to_owned(), ports: Ports::claim()?, tls: plan.has_tls(), site };
         for (file, text) in [
             ("rabbitmq.conf", plan.settings(&node.ports)),
             ("enabled_plugins", plan.plugins()),
@@ -151,7 +153,9 @@ impl Node {
             if let Some(status) = self.process.as_mut().doing(&what)?.ended()? {
                 return Ok(Some(Err(Failure::new(format!("{} has ended: {status}", self.name)))));
             }
-            let serves = self.greets() && self.management()?.get("/api/whoami").await?.status == 200;
+            let in_tls = || TcpStream::connect(loopback(self.ports.amqps())).is_ok();
+            let serves =
+                self.greets() && (!self.tls || in_tls()) && self.management()?.get("/api/whoami").await?.status == 200;
             Ok(serves.then_some(Ok(())))
         });
         waited.await.flatten().map_err(|failure| Failure::new(format!("{failure}\n{}", self.last_lines(30))))

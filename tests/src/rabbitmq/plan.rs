@@ -51,6 +51,10 @@ impl NodePlan {
         self
     }
 
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The text of `rabbitmq.conf`.
     pub(super) fn settings(&self, ports: &Ports) -> String {
         let mut settings = self.settings.clone();

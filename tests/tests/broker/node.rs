@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use dmr_tests::certificate::certificates;
+use dmr_tests::drill::{say, turn};
 use dmr_tests::failure::{Doing as _, Outcome};
+use dmr_tests::network::Network;
 use dmr_tests::patience::{PATIENCE, eventually, until};
 use dmr_tests::process::Process;
-use dmr_tests::rabbitmq::{Node, shared};
+use dmr_tests::rabbitmq::{Node, NodePlan, shared};
 use serde_json::json;
 
 /// Whether this process is there and not just waiting to be collected.
@@ -16,14 +19,15 @@ fn runs(id: u32) -> bool {
 
 #[tokio::test]
 async fn a_node_is_killed_restarted_paused_and_stopped_and_its_policies_survive() -> Outcome {
+    let _turn = turn().await;
     let began = std::time::Instant::now();
     let mut node = Node::start().await?;
-    println!("one node: {:?}", began.elapsed());
+    say(format_args!("one node: {:?}", began.elapsed()));
     node.set_policy("kept", "^kept$", &json!({ "max-length": 7 })).await?;
     let first = node.id().unwrap();
     let began = std::time::Instant::now();
     node.restart().await?;
-    println!("restarted: {:?}", began.elapsed());
+    say(format_args!("restarted: {:?}", began.elapsed()));
     assert!(!runs(first) && node.id() != Some(first));
     assert!(node.ctl(&["list_policies"]).await?.contains("max-length"));
 
@@ -55,6 +59,20 @@ async fn a_shared_node_has_rooms_alarms_and_an_operator() -> Outcome {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_node_that_starts_late_listens_in_tls_as_well() -> Outcome {
+    let _turn = turn().await;
+    let network = Network::new("demo", &[])?;
+    let files = certificates(&network)?;
+    let plan = NodePlan::default().tls(files.authority, files.certificate, files.key);
+    let mut node = Node::prepare(&plan).await?;
+    assert!(node.id().is_none() && node.log().is_err());
+    node.start_again().await?;
+    let address = node.amqps_url().rsplit(':').next().unwrap().to_owned();
+    let started = format!("started TLS (SSL) listener on 127.0.0.1:{address}");
+    until("its log says so", async || Ok(node.log()?.contains(&started))).await
+}
+
 /// Starts a node in a test process of its own, tells its id, and waits to be killed. Only the next test runs it.
 #[tokio::test]
 #[ignore = "waits for ever; another test runs it in a process of its own, and kills that"]
@@ -66,6 +84,7 @@ async fn a_process_that_is_going_to_be_killed() -> Outcome {
 
 #[tokio::test]
 async fn nothing_survives_a_test_process_that_is_killed() -> Outcome {
+    let _turn = turn().await;
     let files = tempfile::tempdir().unwrap();
     let told = files.path().join("id");
     let program = std::env::current_exe().unwrap();
