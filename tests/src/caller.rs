@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::failure::{Doing, Outcome};
+use crate::failure::{Doing, Failure, Outcome};
 use crate::patience::{PATIENCE, eventually};
 
 /// Calls one agent or admin endpoint.
@@ -13,7 +13,14 @@ use crate::patience::{PATIENCE, eventually};
 pub struct Caller {
     http: reqwest::Client,
     base: String,
-    token: Option<String>,
+    credentials: Option<Credentials>,
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+enum Credentials {
+    Token(String),
+    Password(String, String),
 }
 
 /// What came back.
@@ -34,13 +41,25 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
+
+    /// The same answer, when its status is one of success.
+    ///
+    /// # Errors
+    /// [`Failure`] with the answer when it is not.
+    pub fn well(self) -> Outcome<Self> {
+        if (200..300).contains(&self.status) {
+            Ok(self)
+        } else {
+            Err(Failure::new(format!("{} {}", self.status, self.text)))
+        }
+    }
 }
 
 impl Caller {
     /// Calls `base`, such as `http://127.0.0.1:8077`.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) when no HTTP caller can be made.
+    /// [`Failure`] when no HTTP caller can be made.
     pub fn new(base: impl Into<String>) -> Outcome<Self> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
@@ -48,20 +67,27 @@ impl Caller {
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         });
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().doing("making an HTTP caller")?;
-        Ok(Self { http, base: base.into(), token: None })
+        Ok(Self { http, base: base.into(), credentials: None })
     }
 
     /// The same with a bearer token.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
-        self.token = Some(token.to_owned());
+        self.credentials = Some(Credentials::Token(token.to_owned()));
+        self
+    }
+
+    /// The same as a user with a password.
+    #[must_use]
+    pub fn with_password(mut self, user: &str, password: &str) -> Self {
+        self.credentials = Some(Credentials::Password(user.to_owned(), password.to_owned()));
         self
     }
 
     /// `GET`.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) when the call cannot be made or is not answered.
+    /// [`Failure`] when the call cannot be made or is not answered.
     pub async fn get(&self, path: &str) -> Outcome<Answer> {
         self.call(self.http.get(format!("{}{path}", self.base)), path).await
     }
@@ -69,24 +95,42 @@ impl Caller {
     /// `POST` with this JSON.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) when the call cannot be made or is not answered.
+    /// [`Failure`] when the call cannot be made or is not answered.
     pub async fn post(&self, path: &str, body: &Value) -> Outcome<Answer> {
         self.call(self.http.post(format!("{}{path}", self.base)).json(body), path).await
+    }
+
+    /// `PUT` with this JSON.
+    ///
+    /// # Errors
+    /// [`Failure`] when the call cannot be made or is not answered.
+    pub async fn put(&self, path: &str, body: &Value) -> Outcome<Answer> {
+        self.call(self.http.put(format!("{}{path}", self.base)).json(body), path).await
+    }
+
+    /// `DELETE`.
+    ///
+    /// # Errors
+    /// [`Failure`] when the call cannot be made or is not answered.
+    pub async fn delete(&self, path: &str) -> Outcome<Answer> {
+        self.call(self.http.delete(format!("{}{path}", self.base)), path).await
     }
 
     /// `POST` with these bytes as `application/json`.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) when the call cannot be made or is not answered.
+    /// [`Failure`] when the call cannot be made or is not answered.
     pub async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Outcome<Answer> {
         let request = self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
         self.call(request.body(body), path).await
     }
 
     async fn call(&self, mut request: reqwest::RequestBuilder, path: &str) -> Outcome<Answer> {
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
+        request = match &self.credentials {
+            None => request,
+            Some(Credentials::Token(token)) => request.bearer_auth(token),
+            Some(Credentials::Password(user, password)) => request.basic_auth(user, Some(password)),
+        };
         let response = request.send().await.doing(format_args!("calling {}{path}", self.base))?;
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -98,7 +142,7 @@ impl Caller {
     /// Waits until `/readyz` says 200.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) with what it says otherwise when it does not become ready.
+    /// [`Failure`] with what it says otherwise when it does not become ready.
     pub async fn ready(&self) -> Outcome {
         self.readiness(200).await.map(drop)
     }
@@ -106,7 +150,7 @@ impl Caller {
     /// Waits until `/readyz` answers with this status, and returns the answer.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) with what it says otherwise.
+    /// [`Failure`] with what it says otherwise.
     pub async fn readiness(&self, status: u16) -> Outcome<Answer> {
         let mut last = String::new();
         let waited = eventually(&format!("{} says {status} to /readyz", self.base), PATIENCE, async || {
@@ -115,13 +159,13 @@ impl Caller {
             Ok((answer.status == status).then_some(answer))
         })
         .await;
-        waited.map_err(|failure| crate::failure::Failure::new(format!("{failure}; last answer: {last}")))
+        waited.map_err(|failure| Failure::new(format!("{failure}; last answer: {last}")))
     }
 
     /// Waits until `GET /v1/messages/ID` has this `status`, and returns what it says.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) with what it says otherwise.
+    /// [`Failure`] with what it says otherwise.
     pub async fn message(&self, id: &str, status: &str) -> Outcome<Value> {
         self.message_within(id, &[status], PATIENCE).await
     }
@@ -129,7 +173,7 @@ impl Caller {
     /// Waits until `GET /v1/messages/ID` has one of these `status`es, and returns what it says.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) with what it says otherwise.
+    /// [`Failure`] with what it says otherwise.
     pub async fn message_within(&self, id: &str, statuses: &[&str], limit: Duration) -> Outcome<Value> {
         let mut last = Value::Null;
         let what = format!("message {id} is {}", statuses.join(" or "));
@@ -139,13 +183,13 @@ impl Caller {
             Ok(there.then(|| last.clone()))
         })
         .await;
-        waited.map_err(|failure| crate::failure::Failure::new(format!("{failure}; it is {last}")))
+        waited.map_err(|failure| Failure::new(format!("{failure}; it is {last}")))
     }
 
     /// The value of a metric, summed over its label sets that contain all of `labels`; `None` when it is not there.
     ///
     /// # Errors
-    /// [`Failure`](crate::failure::Failure) when `/metrics` does not answer.
+    /// [`Failure`] when `/metrics` does not answer.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> Outcome<Option<f64>> {
         let text = self.get("/metrics").await?.text;
         let values = text.lines().filter_map(|line| {

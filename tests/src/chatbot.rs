@@ -55,9 +55,10 @@ pub struct Call {
     pub body: Value,
 }
 
-struct Shop<F> {
+struct Shop<F, W> {
     diary: Arc<Mutex<Diary>>,
     reply: F,
+    witness: W,
 }
 
 impl Chatbot {
@@ -67,9 +68,20 @@ impl Chatbot {
     /// # Errors
     /// [`Failure`](crate::failure::Failure) when it cannot listen.
     pub async fn start(reply: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Outcome<Self> {
+        Self::start_before(reply, |_, _| {}).await
+    }
+
+    /// The same before a witness, who is told of every call and of what it was told, before the caller is.
+    ///
+    /// # Errors
+    /// [`Failure`](crate::failure::Failure) when it cannot listen.
+    pub async fn start_before(
+        reply: impl Fn(&Value) -> Reply + Send + Sync + 'static,
+        witness: impl Fn(&Call, &Reply) + Send + Sync + 'static,
+    ) -> Outcome<Self> {
         let (address, listener) = listen()?;
         let diary = Arc::new(Mutex::new(Diary::default()));
-        let shop = Arc::new(Shop { diary: Arc::clone(&diary), reply });
+        let shop = Arc::new(Shop { diary: Arc::clone(&diary), reply, witness });
         let router = Router::new().route("/dmr", post(call)).with_state(shop);
         let task = tokio::spawn(async move {
             // It ends only with the task.
@@ -104,15 +116,16 @@ fn lock(diary: &Mutex<Diary>) -> MutexGuard<'_, Diary> {
     diary.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn call<F>(State(shop): State<Arc<Shop<F>>>, headers: HeaderMap, Json(body): Json<Value>) -> Response
+async fn call<F, W>(State(shop): State<Arc<Shop<F, W>>>, headers: HeaderMap, Json(body): Json<Value>) -> Response
 where
     F: Fn(&Value) -> Reply + Send + Sync + 'static,
+    W: Fn(&Call, &Reply) + Send + Sync + 'static,
 {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
     let reply = {
         let mut diary = lock(&shop.diary);
-        diary.calls.push(Call { at: Instant::now(), key: key.clone(), body: body.clone() });
-        match diary.effects.get(&key) {
+        let call = Call { at: Instant::now(), key: key.clone(), body: body.clone() };
+        let reply = match diary.effects.get(&key) {
             Some((_, reply)) => reply.clone(),
             None => {
                 let reply = (shop.reply)(&body);
@@ -121,7 +134,10 @@ where
                 }
                 reply
             }
-        }
+        };
+        (shop.witness)(&call, &reply);
+        diary.calls.push(call);
+        reply
     };
     match reply {
         Reply::Answer(answer) => Json(json!({ "payload": answer })).into_response(),

@@ -33,11 +33,13 @@
 //! 2. [`programs`], [`process`]: the programs as cargo builds them for shipping, and as they run.
 //! 3. [`network`], [`certificate`], [`server`], [`agent`], [`sender`], [`chatbot`], [`caller`]: the parties.
 //! 4. [`wire`], [`proxy`], [`memory`]: where one looks for what must not be there.
+//! 5. [`rabbitmq`]: brokers to kill. [`load`], [`history`], [`drill`]: messages meanwhile, and what became of them.
 //!
 //! # Guaranteed, and not
 //!
 //! Guaranteed: every process that is started here is ended when its value is dropped, by its own id; nothing listens
-//! beyond loopback; nothing waits without a bound. Not guaranteed: anything if the test process itself is killed.
+//! beyond loopback; nothing waits without a bound. Not guaranteed, save for the
+//! brokers: anything if the test process itself is killed.
 
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value yields null; it never panics")]
 
@@ -45,7 +47,10 @@ pub mod agent;
 pub mod caller;
 pub mod certificate;
 pub mod chatbot;
+pub mod drill;
 pub mod failure;
+pub mod history;
+pub mod load;
 pub mod memory;
 pub mod network;
 pub mod patience;
@@ -53,6 +58,8 @@ pub mod port;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+
+pub mod rabbitmq;
 pub mod sender;
 pub mod server;
 pub mod wire;

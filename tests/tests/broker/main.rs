@@ -1,0 +1,5 @@
+//! The harness's own brokers: that they start, are what they say, and leave nothing behind.
+
+mod cluster;
+mod consumer;
+mod node;
