@@ -58,7 +58,6 @@ pub mod port;
 pub mod process;
 pub mod programs;
 pub mod proxy;
-
 pub mod rabbitmq;
 pub mod sender;
 pub mod server;
