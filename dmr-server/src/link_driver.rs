@@ -12,14 +12,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dmr_core::envelope::Envelope;
 use dmr_core::frame::{AgentFrame, RecipientResult};
 use dmr_core::reason::CloseReason;
 use dmr_core::session::{Disposed, ServerOutput, ServerSession, Ticket, Transmit};
 use dmr_core::time::Now;
 use dmr_transport::{Broker, Disposition, Link, LinkError, LinkReceiver, LinkSender, Received};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::Sleep;
 
 use crate::access::Access;
@@ -33,6 +34,9 @@ use crate::signals::Signal;
 
 /// What agents are asked to wait before they come back to a server that drains.
 const DRAIN_RETRY: Duration = Duration::from_secs(2);
+
+/// Frames written, and deliveries taken, before anything else is looked at.
+const BATCH: usize = 16;
 
 /// A publish that waits for the broker.
 type Publishing = Pin<Box<dyn Future<Output = (Ticket, Vec<RecipientResult>, Duration)> + Send>>;
@@ -159,10 +163,8 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
             }
             Turn::Fed(Some(Fed::Subscribed)) => self.session.subscribed(),
             Turn::Fed(Some(Fed::Delivery { number, attempt, envelope })) => {
-                match self.access.check_delivery(&envelope, attempt, now) {
-                    Ok(()) => self.session.deliver(number, attempt, envelope, now),
-                    Err(reason) => self.settle(number, Disposition::DeadLetter(reason)),
-                }
+                self.deliver(number, attempt, envelope, now);
+                self.deliver_more(now);
             }
             Turn::Fed(None) => {}
             Turn::Published(ticket, results, since) => {
@@ -182,8 +184,22 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
         }
     }
 
-    /// Hands the link one frame, or closes it.
+    /// Hands the link what it takes at once, at most a batch, or closes it.
     async fn transmit(&mut self) {
+        for _ in 0..BATCH {
+            self.transmit_one().await;
+            if !self.session.wants_transmit() {
+                return;
+            }
+            match self.sender.ready().now_or_never() {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return self.lose(&error),
+                None => return,
+            }
+        }
+    }
+
+    async fn transmit_one(&mut self) {
         match self.session.poll_transmit() {
             Some(Transmit::Frame(frame)) => {
                 self.shared.metrics.sent(&frame);
@@ -258,6 +274,24 @@ impl<L: Link, B: Broker> LinkDriver<L, B> {
                 ServerOutput::Settle { tag, disposition } => self.settle(tag, disposition_of(disposition)),
                 ServerOutput::Ended { reason } => self.ended = Some(reason),
             }
+        }
+    }
+
+    fn deliver(&mut self, number: u64, attempt: u32, envelope: Bytes, now: Now) {
+        match self.access.check_delivery(&envelope, attempt, now) {
+            Ok(()) => self.session.deliver(number, attempt, envelope, now),
+            Err(reason) => self.settle(number, Disposition::DeadLetter(reason)),
+        }
+    }
+
+    /// Takes what else has come already, so that several deliveries leave in one write.
+    fn deliver_more(&mut self, now: Now) {
+        for _ in 1..BATCH {
+            let Some(feed) = self.feed.as_mut().filter(|_| self.session.demand() > 0) else { return };
+            let Some(Some(Fed::Delivery { number, attempt, envelope })) = feed.next(true).now_or_never() else {
+                return;
+            };
+            self.deliver(number, attempt, envelope, now);
         }
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::connection::{KeptConnection, Open};
+use super::cork::{Cork, Passed};
 use super::metrics::PublishMetrics;
 use crate::broker::BrokerError;
 
@@ -25,6 +26,7 @@ pub(super) struct ChannelPool {
     connection: Arc<KeptConnection>,
     places: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
+    cork: Arc<Cork>,
     metrics: PublishMetrics,
 }
 
@@ -37,7 +39,7 @@ struct Idle {
 impl ChannelPool {
     pub(super) fn new(connection: Arc<KeptConnection>, size: u16, metrics: PublishMetrics) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(usize::from(size.max(1))));
-        Arc::new(Self { connection, places, idle: Mutex::default(), metrics })
+        Arc::new(Self { connection, places, idle: Mutex::default(), cork: Arc::default(), metrics })
     }
 
     /// A channel in confirm mode with nothing outstanding. Waits for a place at most two seconds.
@@ -59,8 +61,9 @@ impl ChannelPool {
                 .map_err(|_| BrokerError::Unavailable("it opens no channel".into()))?
                 .map_err(|error| BrokerError::Unavailable(error.to_string().into()))?,
         };
+        let passed = Cork::pass(Arc::clone(&self.cork)).await;
         let idle = Idle { channel, generation: open.generation() };
-        Ok(Lease { pool: Arc::clone(self), idle: Some(idle), _place: place })
+        Ok(Lease { pool: Arc::clone(self), idle: Some(idle), _place: place, _passed: passed })
     }
 
     fn open(&self) -> Result<Arc<Open>, BrokerError> {
@@ -99,6 +102,7 @@ pub(super) struct Lease {
     pool: Arc<ChannelPool>,
     idle: Option<Idle>,
     _place: OwnedSemaphorePermit,
+    _passed: Passed<Arc<Cork>>,
 }
 
 impl Lease {

@@ -10,6 +10,7 @@ mod comparison;
 mod config;
 mod connection;
 mod consuming;
+mod cork;
 mod depth;
 mod diagnosis;
 mod errors;
