@@ -21,10 +21,25 @@ enum BrokerPlace {
     Amqp(AmqpAddress),
 }
 
+/// Why a text is no broker.
+#[derive(Debug, thiserror::Error)]
+enum BrokerPlaceError {
+    #[error("neither 'memory' nor an amqp:// or amqps:// address")]
+    Neither,
+    #[error(transparent)]
+    Address(AmqpAddressError),
+}
+
 impl FromStr for BrokerPlace {
-    type Err = AmqpAddressError;
-    fn from_str(text: &str) -> Result<Self, AmqpAddressError> {
-        if text == "memory" { Ok(Self::Memory) } else { text.parse().map(Self::Amqp) }
+    type Err = BrokerPlaceError;
+    fn from_str(text: &str) -> Result<Self, BrokerPlaceError> {
+        if text == "memory" {
+            return Ok(Self::Memory);
+        }
+        text.parse().map(Self::Amqp).map_err(|error| match error {
+            AmqpAddressError::Scheme => BrokerPlaceError::Neither,
+            error => BrokerPlaceError::Address(error),
+        })
     }
 }
 

@@ -39,7 +39,8 @@ async fn settings_that_are_wrong_exit_with_64_and_say_what_is_wrong() {
     let missing = network.home().join("missing");
     let exposed = network.home().join("exposed.key");
     std::fs::write(&exposed, "{}").unwrap();
-    let cases: [(&[&str], &str); 12] = [
+    let amqp = ["--broker", "amqp://127.0.0.1:1"];
+    let cases: [(&[&str], &str); 20] = [
         (&["--listen", "0.0.0.0:0"], "--allow-plain"),
         (&["--listen", "here"], "--listen"),
         (&["--listen", "127.0.0.1:1", "--admin", "127.0.0.1:1"], "an address of its own"),
@@ -52,6 +53,14 @@ async fn settings_that_are_wrong_exit_with_64_and_say_what_is_wrong() {
         (&["--grace", "soon"], "--grace"),
         (&["--log", "dmr_server=loud"], "log filter"),
         (&["--broker", "paper"], "memory"),
+        (&["--broker", "memory,amqp://127.0.0.1"], "stands alone"),
+        (&["--broker", "amqp://dmr:secret@127.0.0.1"], "password"),
+        (&["--broker", "amqp://dmr@127.0.0.1"], "--broker-credentials"),
+        (&[amqp[0], amqp[1], "--broker-credentials", exposed.to_str().unwrap()], "chmod 600"),
+        (&[amqp[0], amqp[1], "--broker-ca", "ca.pem"], "amqps://"),
+        (&[amqp[0], amqp[1], "--broker-cert", "chain.pem"], "go together"),
+        (&[amqp[0], amqp[1], "--broker-management", "amqp://127.0.0.1"], "--broker-management"),
+        (&[amqp[0], amqp[1], "--broker-check", "perhaps"], "--broker-check"),
     ];
     for (more, expected) in cases {
         let (code, _, error) = check(&network, more).await;
@@ -65,6 +74,53 @@ async fn settings_that_are_wrong_exit_with_64_and_say_what_is_wrong() {
     std::fs::remove_file(network.directory_file()).unwrap();
     assert_eq!(check(&network, &[]).await.0, Some(64));
     assert_eq!(said(&run(&["run"]).await).0, Some(64));
+}
+
+#[tokio::test]
+async fn a_check_of_a_broker_that_does_not_answer_says_where_it_asked_and_what_to_enable() {
+    let network = Network::of(&["tax"]);
+    // Nobody listens on port 1.
+    let (code, _, error) =
+        check(&network, &["--broker", "amqp://127.0.0.1:1", "--broker-management", "http://127.0.0.1:1"]).await;
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("http://127.0.0.1:1") && error.contains("rabbitmq_management"), "{error}");
+    let off = check(&network, &["--broker", "amqp://127.0.0.1:1", "--broker-check", "off"]).await;
+    assert_eq!(off.0, Some(0), "{}", off.2);
+}
+
+#[tokio::test]
+async fn credentials_of_the_broker_are_one_line_and_agree_with_the_address() {
+    let network = Network::of(&["tax"]);
+    let file = network.home().join("credentials");
+    let write = |text: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let off = ["--broker-check", "off", "--broker-credentials", file.to_str().unwrap(), "--broker"];
+    let checked = async |address: &str| check(&network, &[&off[..], &[address]].concat()).await;
+    for (text, code) in
+        [("dmr:secret\n", 0), ("dmr:se:cret", 0), ("dmr", 64), (":secret", 64), ("dmr:", 64), ("a:b\nc:d\n", 64)]
+    {
+        write(text);
+        let (got, _, error) = checked("amqp://127.0.0.1:1").await;
+        assert_eq!(got, Some(code), "{text:?}: {error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    write("dmr:secret");
+    assert_eq!(checked("amqp://dmr@127.0.0.1:1").await.0, Some(0));
+    let (code, _, error) = checked("amqp://other@127.0.0.1:1").await;
+    assert_eq!(code, Some(64));
+    assert!(error.contains("different users"), "{error}");
+}
+
+#[tokio::test]
+async fn the_operators_commands_say_that_a_broker_in_memory_cannot_be_looked_into() {
+    for command in [&["queues"][..], &["dead", "list"], &["dead", "purge", "--yes"]] {
+        let (code, _, error) = said(&run(command).await);
+        assert_eq!(code, Some(64), "{command:?}: {error}");
+        assert!(error.contains("memory"), "{error}");
+    }
 }
 
 #[tokio::test]

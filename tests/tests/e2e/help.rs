@@ -24,6 +24,9 @@ fn assert_help(name: &str, program: &Path, args: &[&str]) -> Outcome {
 fn the_servers_help_is_as_agreed() -> Outcome {
     assert_help("dmr-server.txt", dmr_server()?, &[])?;
     assert_help("dmr-server-run.txt", dmr_server()?, &["run"])?;
+    assert_help("dmr-server-queues.txt", dmr_server()?, &["queues"])?;
+    assert_help("dmr-server-dead.txt", dmr_server()?, &["dead"])?;
+    assert_help("dmr-server-dead-redrive.txt", dmr_server()?, &["dead", "redrive"])?;
     assert_help("dmr-server-directory-show.txt", dmr_server()?, &["directory", "show"])
 }
 
