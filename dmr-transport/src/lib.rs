@@ -12,7 +12,7 @@
 //! | | [`Link`]: whole frames, in order, while it lasts | [`Broker`]: envelopes at rest, until settled or expired |
 //! |---|---|---|
 //! | in one process | [`memory::MemoryLink`] | [`memory::MemoryBroker`] |
-//! | on a network | [`websocket::WebSocketLink`] | |
+//! | on a network | [`websocket::WebSocketLink`] | `amqp::AmqpBroker`, on RabbitMQ |
 //! | what proves it | [`conformance::link`] | [`conformance::broker`] |
 //!
 //! # Example
@@ -40,7 +40,7 @@
 //! # Reading order
 //!
 //! `link.rs` and `broker.rs`, the contracts; `conformance/`, the same contracts as rules that run; `memory/queue.rs`, what a
-//! broker does without any IO; `memory/broker.rs`; `websocket/link.rs`, then `dial.rs` and `accept.rs`; `tls.rs`;
+//! broker does without any IO; `memory/broker.rs`; `amqp/mod.rs`; `websocket/link.rs`, then `dial.rs` and `accept.rs`; `tls.rs`;
 //! `service/`, which has nothing to do with links and which both programs share.
 //!
 //! # What is guaranteed, and what is not
@@ -54,7 +54,7 @@
 //!
 //! # Features
 //!
-//! `memory`, `websocket` and `conformance` are on by default. `service` adds what the programs need: settings, logs,
+//! `memory`, `websocket` and `conformance` are on by default. `amqp` adds the broker on RabbitMQ. `service` adds what the programs need: settings, logs,
 //! signals, an HTTP listener, metrics and state files.
 
 #[cfg(feature = "amqp")]
