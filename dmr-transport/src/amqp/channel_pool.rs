@@ -18,7 +18,7 @@ use super::metrics::PublishMetrics;
 use crate::broker::BrokerError;
 
 /// How long a publish waits for a free channel before it is refused. Longer would only hide that the broker is slow.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The channels of one connection after another; never more than its size.
 #[derive(Debug)]

@@ -76,6 +76,7 @@ pub mod management;
 mod metrics;
 pub mod policy;
 mod publisher;
+mod shares;
 #[cfg(test)]
 mod shipped;
 mod store;

@@ -19,12 +19,13 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Confirmation, ErrorKind};
 use tokio::time::{Instant, timeout_at};
 
-use super::channel_pool::{ChannelPool, Lease};
+use super::channel_pool::{ChannelPool, Lease, PATIENCE};
 use super::config::{AmqpConfig, AmqpLogin};
 use super::connection::KeptConnection;
 use super::errors::{is_not_found, unavailable};
 use super::facts::{self, PERSISTENT, SENDER};
 use super::metrics::PublishMetrics;
+use super::shares::Shares;
 use super::topology::{EXCHANGE, mailbox_name, short};
 use crate::broker::{BrokerError, Publication, PublishError};
 
@@ -56,10 +57,10 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Publisher {
     pool: Arc<ChannelPool>,
+    shares: Shares,
     connection: Arc<KeptConnection>,
     user: Option<ShortString>,
     confirm_timeout: Duration,
-    answer_timeout: Duration,
     metrics: PublishMetrics,
 }
 
@@ -72,12 +73,14 @@ impl Publisher {
             AmqpLogin::Password { user, .. } => Some(short(user)),
             AmqpLogin::Certificate => None,
         };
-        let (confirm_timeout, answer_timeout) = (config.confirm_timeout, config.answer_timeout);
-        Self { pool, connection, user, confirm_timeout, answer_timeout, metrics }
+        let confirm_timeout = config.confirm_timeout;
+        let shares = Shares::new(config.publish_channels, PATIENCE);
+        Self { pool, shares, connection, user, confirm_timeout, metrics }
     }
 
-    /// Stores an envelope in its mailbox.
+    /// Stores an envelope in its mailbox. Takes at most the confirm timeout.
     pub(super) async fn store(&self, publication: &Publication, now: Timestamp) -> Result<(), PublishError> {
+        let deadline = Instant::now() + self.confirm_timeout;
         let key = mailbox_name(publication.mailbox);
         let outgoing = Outgoing {
             exchange: EXCHANGE,
@@ -85,10 +88,19 @@ impl Publisher {
             properties: self.properties(publication, now),
             body: &publication.envelope,
         };
-        match self.publish(&outgoing).await {
+        let Some(share) = self.shares.take(publication.mailbox).await else {
+            self.metrics.refused.increment(1);
+            return Err(PublishError::Unavailable);
+        };
+        let outcome = self.publish_until(&outgoing, deadline).await;
+        if outcome != Outcome::NotSent {
+            share.answered(outcome != Outcome::Undecided);
+        }
+        drop(share);
+        match outcome {
             Outcome::Confirmed => Ok(()),
             Outcome::Returned => Err(PublishError::Unroutable(publication.mailbox)),
-            Outcome::Nacked => Err(self.judge(publication.mailbox, &key).await),
+            Outcome::Nacked => Err(self.judge(publication.mailbox, &key, deadline).await),
             Outcome::NotSent => Err(PublishError::Unavailable),
             Outcome::Undecided => Err(PublishError::Undecided),
         }
@@ -96,7 +108,10 @@ impl Publisher {
 
     /// Publishes, and once more after a nack. Takes at most the confirm timeout.
     pub(super) async fn publish(&self, outgoing: &Outgoing<'_>) -> Outcome {
-        let deadline = Instant::now() + self.confirm_timeout;
+        self.publish_until(outgoing, Instant::now() + self.confirm_timeout).await
+    }
+
+    async fn publish_until(&self, outgoing: &Outgoing<'_>, deadline: Instant) -> Outcome {
         let first = self.attempt(outgoing, deadline).await;
         if first == Outcome::Nacked {
             return match self.attempt(outgoing, deadline).await {
@@ -135,8 +150,7 @@ impl Publisher {
     }
 
     /// Why a mailbox nacked twice: AMQP 0-9-1 does not say. A mailbox that answers, and holds messages, is full.
-    async fn judge(&self, mailbox: ParticipantId, name: &str) -> PublishError {
-        let deadline = Instant::now() + self.answer_timeout;
+    async fn judge(&self, mailbox: ParticipantId, name: &str, deadline: Instant) -> PublishError {
         match timeout_at(deadline, waiting(&self.connection, name)).await {
             Ok(Ok(Some((ready, _)))) if ready > 0 => PublishError::Full(mailbox),
             Ok(Ok(None)) => PublishError::Unroutable(mailbox),

@@ -16,7 +16,7 @@ use async_rs::util::RuntimeParts;
 use futures_util::Stream;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::TlsConnector;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
@@ -44,16 +44,29 @@ pub(super) fn kit() -> Kit {
 /// # Errors
 /// What the network, the files of `tls` or the handshake say.
 pub(super) async fn open(address: &AmqpAddress, tls: &AmqpTls) -> io::Result<Opened> {
-    let tcp = TcpStream::connect((address.host(), address.port())).await?;
-    tcp.set_nodelay(true)?;
+    let tcp = connect((address.host(), address.port())).await?;
     if !address.is_secure() {
-        return Ok((Box::new(tcp) as Box<dyn Duplex>).compat());
+        return Ok(boxed(tcp));
     }
     let identity = tls.identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     let config = tls::broker_config(&tls.roots, identity).map_err(io::Error::other)?;
     let name = ServerName::try_from(address.host().to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(Arc::clone(&config)).connect(name, tcp).await?;
-    Ok((Box::new(stream) as Box<dyn Duplex>).compat())
+    Ok(boxed(stream))
+}
+
+async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+async fn plain(address: SocketAddr) -> io::Result<Opened> {
+    connect(address).await.map(boxed)
+}
+
+fn boxed(stream: impl Duplex + 'static) -> Opened {
+    (Box::new(stream) as Box<dyn Duplex>).compat()
 }
 
 /// Tokio's reactor with another type of stream.
@@ -80,10 +93,6 @@ impl Reactor for StreamReactor {
     }
 
     fn tcp_connect_addr(&self, address: SocketAddr) -> impl Future<Output = io::Result<Opened>> + Send + 'static {
-        async move {
-            let tcp = TcpStream::connect(address).await?;
-            tcp.set_nodelay(true)?;
-            Ok((Box::new(tcp) as Box<dyn Duplex>).compat())
-        }
+        plain(address)
     }
 }
