@@ -85,6 +85,7 @@ mod readiness;
 mod registry;
 mod server;
 pub mod settings;
+mod settings_refused;
 mod shared;
 mod signals;
 

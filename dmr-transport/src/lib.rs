@@ -59,6 +59,8 @@
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+#[cfg(feature = "websocket")]
+mod authority;
 mod broker;
 #[cfg(feature = "conformance")]
 pub mod conformance;

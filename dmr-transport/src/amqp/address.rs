@@ -1,8 +1,9 @@
 //! Addresses of brokers: `amqp://[user@]host[:port][/vhost]`, or `amqps`.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
+
+use crate::authority::{self, AuthorityError, host_and_port};
 
 /// Why a text is not the address of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,17 +79,13 @@ impl FromStr for AmqpAddress {
             Some((authority, vhost)) => (authority, vhost_of(vhost)?),
             None => (rest, "/".into()),
         };
-        let (user, host_and_port) = match authority.rsplit_once('@') {
+        let (user, place) = match authority.rsplit_once('@') {
             Some((user, _)) if user.contains(':') => return Err(AmqpAddressError::Password),
             Some((user, rest)) => (Some(decoded(user).ok_or(AmqpAddressError::Host)?), rest),
             None => (None, authority),
         };
-        let (host, port) = host_and_port_of(host_and_port)?;
-        let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or(AmqpAddressError::Port)?,
-            None if secure => 5671,
-            None => 5672,
-        };
+        let (host, port) = host_and_port(place)?;
+        let port = port.unwrap_or(if secure { 5671 } else { 5672 });
         Ok(Self { secure, user, host: host.into(), port, vhost })
     }
 }
@@ -97,25 +94,18 @@ impl fmt::Display for AmqpAddress {
     /// The address without its user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "amqps" } else { "amqp" };
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)?;
+        write!(f, "{scheme}://{}:{}", authority::shown(&self.host), self.port)?;
         if &*self.vhost == "/" { Ok(()) } else { write!(f, "/{}", encoded(&self.vhost)) }
     }
 }
 
-fn host_and_port_of(text: &str) -> Result<(&str, Option<&str>), AmqpAddressError> {
-    if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or(AmqpAddressError::Host)?;
-        host.parse::<Ipv6Addr>().map_err(|_| AmqpAddressError::Host)?;
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if rest.is_empty() => Ok((host, None)),
-            None => Err(AmqpAddressError::Host),
-        };
+impl From<AuthorityError> for AmqpAddressError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Host => Self::Host,
+            AuthorityError::Port => Self::Port,
+        }
     }
-    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-    let named = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_');
-    if host.is_empty() || !host.chars().all(named) { Err(AmqpAddressError::Host) } else { Ok((host, port)) }
 }
 
 fn vhost_of(text: &str) -> Result<Box<str>, AmqpAddressError> {

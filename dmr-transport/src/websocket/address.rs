@@ -1,12 +1,12 @@
 //! Addresses of servers: `[name=]ws://host[:port][/path]`, or `wss`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use dmr_core::id::Name;
 
 use super::PATH;
+use crate::authority::{self, AuthorityError, host_and_port};
 
 /// Why a text is not the address of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,8 +70,7 @@ impl ServerAddress {
     /// The address without the server's name, as the upgrade request needs it.
     pub(super) fn uri(&self) -> String {
         let scheme = if self.secure { "wss" } else { "ws" };
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        format!("{scheme}://{open}{}{close}:{}{}", self.host, self.port, self.path)
+        format!("{scheme}://{}:{}{}", authority::shown(&self.host), self.port, self.path)
     }
 }
 
@@ -100,39 +99,18 @@ impl FromStr for ServerAddress {
             return Err(AddressError::Path);
         }
         let (host, port) = host_and_port(authority)?;
-        let port = match port {
-            None if secure => 443,
-            None => 80,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().ok().filter(|port| *port != 0).ok_or(AddressError::Port)?
-            }
-            Some(_) => return Err(AddressError::Port),
-        };
+        let port = port.unwrap_or(if secure { 443 } else { 80 });
         Ok(Self { name, secure, host: host.into(), port, path: path.into() })
     }
 }
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`, and checks the host.
-fn host_and_port(authority: &str) -> Result<(&str, Option<&str>), AddressError> {
-    if let Some(rest) = authority.strip_prefix('[') {
-        let (host, tail) = rest.split_once(']').ok_or(AddressError::Host)?;
-        host.parse::<Ipv6Addr>().map_err(|_| AddressError::Host)?;
-        return match tail.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if tail.is_empty() => Ok((host, None)),
-            None => Err(AddressError::Host),
-        };
+impl From<AuthorityError> for AddressError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Host => Self::Host,
+            AuthorityError::Port => Self::Port,
+        }
     }
-    let (host, port) = match authority.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (authority, None),
-    };
-    let label = |part: &str| {
-        (1..=63).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    let named = host.len() <= 253 && host.strip_suffix('.').unwrap_or(host).split('.').all(label);
-    if named || host.parse::<IpAddr>().is_ok() { Ok((host, port)) } else { Err(AddressError::Host) }
 }
 
 impl fmt::Display for ServerAddress {

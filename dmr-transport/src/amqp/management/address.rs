@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use hyper::Uri;
 
+use crate::authority;
+
 /// Why a text is not the address of a management API. Does not repeat the text: a password may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -52,8 +54,7 @@ impl ManagementAddress {
 
     /// What the header `Host` says.
     pub(super) fn authority(&self) -> String {
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        format!("{open}{}{close}:{}", self.host, self.port)
+        format!("{}:{}", authority::shown(&self.host), self.port)
     }
 }
 
