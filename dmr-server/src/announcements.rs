@@ -43,6 +43,7 @@ impl Announcer {
 /// Passes announcements to the broker for ever.
 pub(crate) async fn tell<B: Broker>(shared: Arc<Shared<B>>, mut outbox: Outbox) {
     while let Some(announcement) = outbox.waiting.recv().await {
+        // A hint that is lost is a hint less.
         shared.broker.announce(announcement).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dmr_core::backoff::{Backoff, BackoffConfig};
-use dmr_transport::{Announcement, Broker, BrokerError, DeadLetters};
+use dmr_transport::{Announcement, Broker, BrokerError, DeadLetter, DeadLetters};
 
 use crate::shared::Shared;
 
@@ -14,7 +14,7 @@ pub(crate) async fn run<B: Broker>(shared: Arc<Shared<B>>, seed: u64) {
         let error = match shared.broker.dead_letters().await {
             Ok(letters) => {
                 backoff.reset();
-                consume(&shared, letters).await
+                consume(&shared, letters, seed).await
             }
             Err(error) => error,
         };
@@ -24,7 +24,17 @@ pub(crate) async fn run<B: Broker>(shared: Arc<Shared<B>>, seed: u64) {
     }
 }
 
-async fn consume<B: Broker>(shared: &Shared<B>, mut letters: impl DeadLetters) -> BrokerError {
+/// Tells every server, this one included: any of them may hold the sender's session. The letter is the broker's until that is done.
+async fn tell<B: Broker>(shared: &Shared<B>, letter: DeadLetter, seed: u64) {
+    let mut backoff = Backoff::new(BackoffConfig::default(), seed);
+    while !shared.broker.announce(Announcement::Died(letter.clone())).await {
+        // Those who are here need not wait for the broker, and may hear it twice.
+        shared.registry.notify(letter.sender, letter.id, letter.reason);
+        tokio::time::sleep(backoff.next_delay()).await;
+    }
+}
+
+async fn consume<B: Broker>(shared: &Shared<B>, mut letters: impl DeadLetters, seed: u64) -> BrokerError {
     loop {
         match letters.next().await {
             Ok(letter) => {
@@ -33,8 +43,7 @@ async fn consume<B: Broker>(shared: &Shared<B>, mut letters: impl DeadLetters) -
                     id = %letter.id, sender = %letter.sender, mailbox = %letter.mailbox, reason = %letter.reason,
                     "dead letter"
                 );
-                // To every server, this one included: any of them may hold the sender's session.
-                shared.broker.announce(Announcement::Died(letter)).await;
+                tell(shared, letter, seed).await;
             }
             Err(error) => return error,
         }

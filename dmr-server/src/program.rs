@@ -96,10 +96,14 @@ pub async fn bind(mut config: ServerConfig, broker: BrokerPlan) -> Result<Server
     config.inspector = inspector;
     // Before the broker's handle counts anything.
     Metrics::install().map_err(BindError::from)?;
-    let mut fresh = [0; 16];
-    getrandom::fill(&mut fresh).map_err(|_| BindError::Random)?;
-    let broker = AmqpBroker::start(amqp, StoreId::from_random_bytes(fresh));
-    Ok(Server::bind_with_broker(config, broker).await?)
+    Ok(Server::bind_with_broker(config, AmqpBroker::start(amqp, fresh_store)).await?)
+}
+
+/// A name for a store that has none; `None` when the system gives no randomness.
+pub(crate) fn fresh_store() -> Option<StoreId> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(StoreId::from_random_bytes(bytes))
 }
 
 /// `check`: validates everything that `run` needs, and starts nothing.

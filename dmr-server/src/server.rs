@@ -284,6 +284,8 @@ impl<B: Broker> Parts<B> {
             tracing::warn!(links = links.len(), "links were cut off at the end of the grace period");
         }
         abort.cancel();
+        // What the links have settled on their way out shall not come again.
+        shared.broker.close().await;
         over.cancel();
         if let Some(admin) = admin {
             let _ = tokio::time::timeout(CLOSING, admin).await;

@@ -177,12 +177,11 @@ pub trait Broker: Clone + Send + Sync + 'static {
     /// [`BrokerError::Unavailable`].
     fn dead_letters(&self) -> impl Future<Output = Result<Self::DeadLetters, BrokerError>> + Send;
 
-    /// Tells every server on this broker, this one included. Best effort: returns when it is on its way or given up, in
-    /// at most 5 s.
+    /// Tells every server on this broker, this one included. Best effort: returns whether it is on its way, in at most 5 s.
     ///
     /// # Cancel safety
     /// Dropped, it may or may not be told.
-    fn announce(&self, announcement: Announcement) -> impl Future<Output = ()> + Send;
+    fn announce(&self, announcement: Announcement) -> impl Future<Output = bool> + Send;
 
     /// What servers tell each other from now on, each listener for itself.
     ///
@@ -201,6 +200,10 @@ pub trait Broker: Clone + Send + Sync + 'static {
     /// # Errors
     /// [`BrokerError::Unavailable`].
     fn depth(&self) -> impl Future<Output = Result<Depth, BrokerError>> + Send;
+
+    /// Waits until what subscriptions that were dropped had settled is settled at the broker, at most 2 s. Before a process
+    /// ends: what is not settled by then comes again.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// One subscription.

@@ -53,8 +53,8 @@ impl Broker for Restarting {
         self.inner.dead_letters().await
     }
 
-    async fn announce(&self, announcement: Announcement) {
-        self.inner.announce(announcement).await;
+    async fn announce(&self, announcement: Announcement) -> bool {
+        self.inner.announce(announcement).await
     }
 
     async fn announcements(&self) -> Result<Self::Announcements, BrokerError> {
@@ -63,6 +63,10 @@ impl Broker for Restarting {
 
     async fn probe(&self) -> Result<(), BrokerError> {
         self.inner.probe().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 
     async fn depth(&self) -> Result<Depth, BrokerError> {

@@ -5,11 +5,11 @@ mod names;
 mod progress;
 pub mod queues;
 
-use dmr_core::id::{MessageId, StoreId};
+use dmr_core::id::MessageId;
 use dmr_transport::amqp::{AmqpBroker, AmqpConfig};
 
 use crate::broker_settings::{BrokerPlan, BrokerSettings};
-use crate::program::Failure;
+use crate::program::{Failure, fresh_store};
 
 /// Why an operator's command did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -58,13 +58,11 @@ impl OperatorError {
 fn connect(settings: &BrokerSettings) -> Result<AmqpBroker, Failure> {
     match settings.plan()? {
         BrokerPlan::Memory => Err(OperatorError::InMemory.into()),
-        BrokerPlan::Amqp(plan) => start(plan.config),
+        BrokerPlan::Amqp(plan) => Ok(start(plan.config)),
     }
 }
 
-fn start(mut config: AmqpConfig) -> Result<AmqpBroker, Failure> {
+fn start(mut config: AmqpConfig) -> AmqpBroker {
     config.name = "dmr-server operator".into();
-    let mut fresh = [0; 16];
-    getrandom::fill(&mut fresh).map_err(std::io::Error::other)?;
-    Ok(AmqpBroker::start(config, StoreId::from_random_bytes(fresh)))
+    AmqpBroker::start(config, fresh_store)
 }

@@ -53,7 +53,7 @@ impl QueuesCommand {
             Some(inspector) => figures(inspector).await?,
             None => BTreeMap::new(),
         };
-        let broker = start(config)?;
+        let broker = start(config);
         let mut mailboxes: BTreeSet<_> = names.participants().collect();
         mailboxes.extend(figures.keys().filter_map(|queue| topology::mailbox_of(queue)));
         if mailboxes.is_empty() && inspector.is_none() {

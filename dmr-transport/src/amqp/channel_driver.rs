@@ -4,6 +4,7 @@
 //! While one acknowledgement is on its way more decisions come in, and the next one covers all of them: at one delivery a
 //! time nothing waits, under load the broker is spared most of the work.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,21 +14,23 @@ use dmr_core::reason::FailureReason;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use lapin::Consumer;
 use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use lapin::{Channel, Consumer};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::acks::Acks;
+use super::consuming::Carrier;
 use super::graveyard::Graveyard;
+use super::owned_channel::OwnedChannel;
 use crate::broker::{DeadLetter, Disposition};
 
 /// Decisions taken up at once.
 const BATCH: usize = 256;
-/// Time for the broker to confirm that a channel is closed.
-const CLOSING: Duration = Duration::from_secs(2);
+/// Time for burials once the subscription is over: the broker goes on delivering into a channel that is open.
+const BURYING: Duration = Duration::from_millis(500);
 
 /// What is kept of a delivery until it is settled.
 #[derive(Debug, Clone)]
@@ -48,8 +51,10 @@ pub(super) struct Settlement {
 
 /// Owns a channel and its consumer until the subscription is dropped or the broker ends it.
 pub(super) struct ChannelDriver {
-    pub(super) channel: Channel,
+    pub(super) channel: OwnedChannel,
     pub(super) consumer: Consumer,
+    /// Counts this channel on its connection.
+    pub(super) _carrier: Arc<Carrier>,
     pub(super) mailbox: ParticipantId,
     pub(super) graveyard: Arc<Graveyard>,
     /// Has room for the whole prefetch.
@@ -79,18 +84,21 @@ impl ChannelDriver {
             tracing::debug!(mailbox = %self.mailbox, "the channel of a subscription ended");
         }
         // A broker that does not answer closes the connection sooner or later, which has the same effect.
-        if self.channel.status().connected() {
-            let _ = timeout(CLOSING, self.channel.close(200, "unsubscribed".into())).await;
-        }
+        self.channel.close().await;
     }
 
     async fn drive(&mut self) -> Result<(), Over> {
         let (mut acks, mut burials, mut batch) = (Acks::default(), Burials::new(), Vec::new());
         let mut open = true;
+        let mut end = pin!(sleep(Duration::MAX / 4));
         while open || !burials.is_empty() {
             tokio::select! {
                 count = self.settlements.recv_many(&mut batch, BATCH), if open => {
                     open = count > 0;
+                    if !open {
+                        // What is not buried by then comes again, to be given up again.
+                        end.as_mut().reset(Instant::now() + BURYING);
+                    }
                     for settlement in batch.drain(..) {
                         self.settle(settlement, &mut acks, &mut burials).await?;
                     }
@@ -102,6 +110,7 @@ impl ChannelDriver {
                         return Err(Over);
                     }
                 }
+                () = end.as_mut(), if !open => break,
                 Some((tag, buried)) = burials.next(), if !burials.is_empty() => {
                     if buried {
                         acks.add(tag);
@@ -132,7 +141,7 @@ impl ChannelDriver {
     fn bury(&self, tag: u64, held: Held, reason: FailureReason) -> BoxFuture<'static, (u64, bool)> {
         let graveyard = Arc::clone(&self.graveyard);
         let letter = DeadLetter { mailbox: self.mailbox, sender: held.sender, id: held.id, reason };
-        Box::pin(async move { (tag, graveyard.bury(&letter, &held.envelope).await) })
+        Box::pin(async move { (tag, graveyard.bury(&letter, held.envelope).await) })
     }
 
     /// Gives a delivery back to its mailbox, or to the broker's own dead-lettering.

@@ -7,20 +7,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::connection::{KeptConnection, Open};
 use super::cork::{Cork, Passed};
 use super::metrics::PublishMetrics;
+use super::owned_channel::OwnedChannel;
 use crate::broker::BrokerError;
 
 /// How long a publish waits for a free channel before it is refused. Longer would only hide that the broker is slow.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The channels of one connection after another; never more than its size.
+/// The channels of one connection after another; never more than its size, those that are being closed included.
 #[derive(Debug)]
 pub(super) struct ChannelPool {
     connection: Arc<KeptConnection>,
@@ -32,7 +33,7 @@ pub(super) struct ChannelPool {
 
 #[derive(Debug)]
 struct Idle {
-    channel: Channel,
+    channel: OwnedChannel,
     generation: u64,
 }
 
@@ -46,38 +47,40 @@ impl ChannelPool {
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`]: no connection, a blocked one, or no place in time.
+    ///
+    /// # Cancel safety
+    /// Safe: a channel that was taken goes back.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, BrokerError> {
-        let open = self.open()?;
+        self.open()?;
         let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
             return Err(BrokerError::Unavailable("every channel waits for a confirm".into()));
         };
         // The wait may have been long.
-        let open = if open.is_connected() { open } else { self.open()? };
+        let open = self.open()?;
         let channel = match self.take_idle(open.generation()) {
             Some(channel) => channel,
             None => timeout(PATIENCE, confirming(&open))
                 .await
-                .map_err(|_| BrokerError::Unavailable("it opens no channel".into()))?
-                .map_err(|error| BrokerError::Unavailable(error.to_string().into()))?,
+                .map_err(|_| BrokerError::Unavailable("it opens no channel".into()))??,
         };
-        let passed = Cork::pass(Arc::clone(&self.cork)).await;
         let idle = Idle { channel, generation: open.generation() };
-        Ok(Lease { pool: Arc::clone(self), idle: Some(idle), _place: place, _passed: passed })
+        let pool = Arc::clone(self);
+        let mut lease = Lease { pool, open, idle: Some(idle), place: Some(place), used: false, passed: None };
+        lease.passed = Some(Cork::pass(Arc::clone(&self.cork)).await);
+        self.open().map(|_| lease)
     }
 
+    /// The connection, if it takes messages.
     fn open(&self) -> Result<Arc<Open>, BrokerError> {
         let open = self.connection.now()?;
-        if open.is_blocked() {
-            return Err(BrokerError::Unavailable("it takes no messages: it is short of memory or disk".into()));
-        }
-        Ok(open)
+        if open.is_blocked() { Err(blocked()) } else { Ok(open) }
     }
 
-    fn take_idle(&self, generation: u64) -> Option<Channel> {
+    fn take_idle(&self, generation: u64) -> Option<OwnedChannel> {
         let mut idle = self.idle();
         while let Some(Idle { channel, generation: its }) = idle.pop() {
-            if its == generation && channel.status().connected() {
+            if its == generation && channel.is_open() {
                 return Some(channel);
             }
         }
@@ -89,44 +92,62 @@ impl ChannelPool {
     }
 }
 
-async fn confirming(open: &Open) -> lapin::Result<Channel> {
+/// What a publish is told while the broker takes nothing.
+pub(super) fn blocked() -> BrokerError {
+    BrokerError::Unavailable("it takes no messages: it is short of memory or disk".into())
+}
+
+async fn confirming(open: &Open) -> Result<OwnedChannel, BrokerError> {
     let channel = open.channel().await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let selected = channel.confirm_select(ConfirmSelectOptions::default()).await;
+    selected.map_err(|error| super::errors::unavailable(&error))?;
     Ok(channel)
 }
 
-/// A channel on loan. It goes back with [`Lease::keep`]; dropped, it is closed, because nobody knows what is outstanding
-/// on it.
+/// A channel on loan. Dropped before it was used, or after its publish was answered, it goes back; otherwise it is closed,
+/// because nobody knows what is outstanding on it, and keeps its place until it is.
 #[derive(Debug)]
 pub(super) struct Lease {
     pool: Arc<ChannelPool>,
+    open: Arc<Open>,
     idle: Option<Idle>,
-    _place: OwnedSemaphorePermit,
-    _passed: Passed<Arc<Cork>>,
+    place: Option<OwnedSemaphorePermit>,
+    used: bool,
+    passed: Option<Passed<Arc<Cork>>>,
 }
 
 impl Lease {
-    /// The channel.
-    pub(super) fn channel(&self) -> Option<&Channel> {
+    /// The channel, to publish on.
+    pub(super) fn channel(&mut self) -> Option<&OwnedChannel> {
+        self.used = true;
         self.idle.as_ref().map(|idle| &idle.channel)
     }
 
-    /// Gives the channel back: its publish was answered.
-    pub(super) fn keep(mut self) {
-        if let Some(idle) = self.idle.take() {
-            self.pool.idle().push(idle);
-        }
+    /// The publish was answered: nothing is outstanding.
+    pub(super) fn answered(&mut self) {
+        self.used = false;
+    }
+
+    /// The connection that the channel is on.
+    pub(super) fn open(&self) -> Arc<Open> {
+        Arc::clone(&self.open)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(Idle { channel, .. }) = self.idle.take() else { return };
+        let Some(idle) = self.idle.take() else { return };
+        if !self.used {
+            self.pool.idle().push(idle);
+            return;
+        }
         self.pool.metrics.channels_replaced.increment(1);
-        // Closing needs an answer of the broker, and whoever drops this may not wait. The last handle to a channel that
-        // is dropped closes it as well; asked for, it happens in an order that the broker sees.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { timeout(PATIENCE, channel.close(200, "given up".into())).await });
+        let place = self.place.take();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                idle.channel.close().await;
+                drop(place);
+            });
         }
     }
 }

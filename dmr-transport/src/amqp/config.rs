@@ -62,8 +62,8 @@ pub struct AmqpConfig {
     pub connect_timeout: Duration,
     /// Delay before the next round of addresses when none answered. Default 100 ms, doubling up to 2 s.
     pub backoff: BackoffConfig,
-    /// Publishes outstanding at once; each has a channel of its own, opened when it is needed. Default 96, at least 1; one
-    /// mailbox may have two thirds of them. More wait for a place; too few limit the throughput, too many cost the broker
+    /// Publishes outstanding at once; each has a channel of its own, opened when it is needed. Default 128, at least 1; one
+    /// mailbox may have half of them. More wait for a place; too few limit the throughput, too many cost the broker
     /// memory.
     pub publish_channels: u16,
     /// Time for a confirm. Default 10 s, which is what [`Broker::publish`](crate::Broker::publish) promises at the most.
@@ -87,7 +87,7 @@ impl AmqpConfig {
             heartbeat: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             backoff: BackoffConfig { base: Duration::from_millis(100), cap: Duration::from_secs(2) },
-            publish_channels: 96,
+            publish_channels: 128,
             confirm_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(5),
             seed,

@@ -10,17 +10,21 @@ use futures_util::StreamExt as _;
 use lapin::auth::AuthProvider;
 use lapin::types::LongString;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{AsyncTcpStream, Channel, Connection, ConnectionProperties, Event};
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties, Event};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::address::AmqpAddress;
 use super::config::{AmqpConfig, AmqpLogin};
+use super::errors::unavailable;
 use super::metrics::ConnectionMetrics;
+use super::owned_channel::OwnedChannel;
 use super::{stream, topology};
 use crate::broker::BrokerError;
 
+/// A connection that lived so long was a good one.
+const LIVED: Duration = Duration::from_secs(5);
 /// How often the state of a connection is looked at: its events may be missed.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -64,8 +68,22 @@ impl Open {
     }
 
     /// A channel.
-    pub(super) async fn channel(&self) -> lapin::Result<Channel> {
-        self.connection.create_channel().await
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    ///
+    /// # Cancel safety
+    /// Safe: a channel that was being opened is closed.
+    pub(super) async fn channel(&self) -> Result<OwnedChannel, BrokerError> {
+        match self.connection.create_channel().await {
+            Ok(channel) => Ok(OwnedChannel::new(channel)),
+            // The library remembers why the broker closed a channel, and tells that to the next one of the same number.
+            Err(_) if self.is_connected() => {
+                let again = self.connection.create_channel().await;
+                again.map(OwnedChannel::new).map_err(|error| unavailable(&error))
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
     }
 }
 
@@ -159,7 +177,7 @@ impl Keeper {
             match connected {
                 Ok((connection, place)) => {
                     generation += 1;
-                    backoff.reset();
+                    let began = Instant::now();
                     // Whatever ends this connection may be that node's trouble alone: the next attempt begins behind it.
                     first = place + 1;
                     let open = Arc::new(Open { connection, generation });
@@ -167,6 +185,10 @@ impl Keeper {
                     close(&open).await;
                     if ended.is_none() {
                         return;
+                    }
+                    // One that ends as soon as it is open is no success.
+                    if began.elapsed() >= LIVED {
+                        backoff.reset();
                     }
                 }
                 Err(why) => {
@@ -213,9 +235,9 @@ impl Keeper {
     async fn open(&self, address: &AmqpAddress) -> Result<Connection, OpenError> {
         let connection = open(&self.config, self.purpose, address).await?;
         if self.purpose == Purpose::Publish {
-            let channel = connection.create_channel().await?;
+            let channel = OwnedChannel::new(connection.create_channel().await?);
             topology::declare(&channel).await?;
-            let _ = channel.close(200, "declared".into()).await;
+            channel.close().await;
         }
         Ok(connection)
     }
@@ -288,7 +310,10 @@ impl AuthProvider for External {
 }
 
 async fn open(config: &Arc<AmqpConfig>, purpose: Purpose, address: &AmqpAddress) -> Result<Connection, OpenError> {
-    let stream = stream::open(address, &config.tls).await?;
+    // Cut when this attempt is given up; one that succeeded lives as long as its connection.
+    let cut = CancellationToken::new();
+    let given_up = cut.clone().drop_guard();
+    let stream = stream::open(address, &config.tls, &cut).await?;
     let user = match &config.login {
         AmqpLogin::Password { user, password } => {
             AMQPUserInfo { username: user.to_string(), password: password.to_string() }
@@ -317,5 +342,7 @@ async fn open(config: &Arc<AmqpConfig>, purpose: Purpose, address: &AmqpAddress)
         Ok(AsyncTcpStream::Plain(stream))
     };
     let runtime = Runtime::new(stream::kit());
-    Ok(Connection::connector(uri, runtime, connect, properties).await?)
+    let connection = Connection::connector(uri, runtime, connect, properties).await?;
+    given_up.disarm();
+    Ok(connection)
 }

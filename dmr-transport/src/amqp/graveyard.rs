@@ -5,16 +5,26 @@
 //! leaves two letters, never none.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
 
 use dmr_core::time::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
+use tokio::time::{Instant, sleep};
 
 use super::config::AmqpConfig;
 use super::facts::{DIED, PERSISTENT, QUEUE, REASON, SENDER};
 use super::publisher::{Outcome, Outgoing, Publisher};
 use super::topology::{DEAD_EXCHANGE, mailbox_name, short};
 use crate::broker::DeadLetter;
+
+/// How long a burial is tried. The delivery is unsettled meanwhile.
+const TRYING: Duration = Duration::from_secs(60);
+/// Pauses between attempts: they double.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Buries messages.
 #[derive(Debug)]
@@ -28,20 +38,30 @@ impl Graveyard {
         Self { config, publisher }
     }
 
-    /// Stores a dead letter; says whether the broker has it.
-    pub(super) async fn bury(&self, letter: &DeadLetter, envelope: &[u8]) -> bool {
+    /// Stores a dead letter, trying for at most a minute; says whether the broker has it.
+    pub(super) async fn bury(&self, letter: &DeadLetter, envelope: Bytes) -> bool {
         let queue = mailbox_name(letter.mailbox);
         let outgoing = Outgoing {
             exchange: DEAD_EXCHANGE,
-            routing_key: &queue,
+            routing_key: short(&queue),
             properties: properties(letter, &queue, self.config.now()),
             body: envelope,
         };
-        let outcome = self.publisher.publish(&outgoing).await;
-        if outcome != Outcome::Confirmed {
-            tracing::warn!(id = %letter.id, reason = %letter.reason, ?outcome, "the broker buries it without the reason");
+        let deadline = Instant::now() + TRYING;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let outcome = self.publisher.bury(&outgoing).await;
+            if outcome == Outcome::Confirmed {
+                return true;
+            }
+            if Instant::now() + pause >= deadline {
+                let (id, reason) = (letter.id, letter.reason);
+                tracing::warn!(%id, %reason, ?outcome, "the broker shall bury it, without the reason");
+                return false;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        outcome == Outcome::Confirmed
     }
 }
 

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dmr_core::envelope::Envelope;
-use dmr_core::id::MessageId;
+use dmr_core::id::{MessageId, ParticipantId};
 use dmr_core::time::Timestamp;
-use lapin::Channel;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicAckOptions, BasicGetOptions, QueuePurgeOptions};
 use tokio::time::timeout;
 
 use super::config::AmqpConfig;
-use super::connection::{KeptConnection, Open};
+use super::connection::Open;
 use super::errors::unavailable;
 use super::facts;
-use super::publisher::{Publisher, waiting};
+use super::owned_channel::OwnedChannel;
+use super::passive::Looks;
+use super::publisher::Publisher;
 use super::topology::{KEPT, short};
 use crate::broker::{BrokerError, DeadLetter, Publication, PublishError};
 
@@ -62,24 +63,23 @@ pub enum Redrive {
 /// A look through the kept letters. What it has taken out comes back when it is dropped, unless it was redriven.
 #[derive(Debug)]
 pub struct KeptLetters {
-    channel: Channel,
+    channel: OwnedChannel,
     config: Arc<AmqpConfig>,
     publisher: Arc<Publisher>,
     /// Letters that were there when the look began: one that comes back is not met twice.
     left: u32,
     tag: Option<u64>,
-    redriven: BTreeSet<MessageId>,
+    redriven: BTreeSet<(ParticipantId, MessageId)>,
 }
 
 impl KeptLetters {
     pub(super) async fn open(
         config: Arc<AmqpConfig>,
-        publishing: &KeptConnection,
         publisher: Arc<Publisher>,
         open: &Open,
     ) -> Result<Self, BrokerError> {
-        let left = waiting(publishing, KEPT).await?.map_or(0, |(ready, _)| ready);
-        let channel = open.channel().await.map_err(|error| unavailable(&error))?;
+        let left = Looks::new(open, config.answer_timeout).at(KEPT).await?.map_or(0, |waiting| waiting.ready);
+        let channel = open.channel().await?;
         Ok(Self { channel, config, publisher, left, tag: None, redriven: BTreeSet::new() })
     }
 
@@ -119,13 +119,14 @@ impl KeptLetters {
     /// [`BrokerError::Unavailable`]: it may be in its mailbox again, and is here still.
     pub async fn redrive(&mut self, kept: &KeptLetter) -> Result<Redrive, BrokerError> {
         let DeadLetter { mailbox, sender, id, .. } = kept.letter;
-        if self.redriven.contains(&id) {
-            return self.take_out().await.map(|()| Redrive::Copy);
-        }
         let Ok(envelope) = Envelope::decode(kept.envelope.clone()) else { return Ok(Redrive::Unfit) };
         let header = envelope.header();
         if !header.recipients.contains(mailbox) {
             return Ok(Redrive::Unfit);
+        }
+        // The same message may have died in several mailboxes.
+        if self.redriven.contains(&(mailbox, id)) {
+            return self.take_out().await.map(|()| Redrive::Copy);
         }
         let now = self.config.now();
         if header.expires <= now {
@@ -135,7 +136,7 @@ impl KeptLetters {
             Publication { mailbox, sender, id, expires: header.expires, envelope: envelope.bytes().clone() };
         match self.publisher.store(&publication, now).await {
             Ok(()) => {
-                self.redriven.insert(id);
+                self.redriven.insert((mailbox, id));
                 self.take_out().await.map(|()| Redrive::Stored)
             }
             Err(PublishError::Undecided) => Err(BrokerError::Unavailable("it did not confirm in time".into())),
@@ -151,15 +152,15 @@ impl KeptLetters {
     /// Ends the look: what was not redriven is back when this returns.
     pub async fn finish(self) {
         // Dropping does the same, without waiting for it.
-        let _ = timeout(self.config.answer_timeout, self.channel.close(200, "looked".into())).await;
+        self.channel.close().await;
     }
 }
 
 /// Throws every kept letter away, and says how many there were.
 pub(super) async fn purge(open: &Open) -> Result<u32, BrokerError> {
-    let channel = open.channel().await.map_err(|error| unavailable(&error))?;
+    let channel = open.channel().await?;
     let purged = channel.queue_purge(short(KEPT), QueuePurgeOptions::default()).await;
     let purged = purged.map_err(|error| unavailable(&error))?;
-    let _ = channel.close(200, "purged".into()).await;
+    channel.close().await;
     Ok(purged)
 }

@@ -1,14 +1,15 @@
 //! The dead letters that servers tell the senders of.
 
 use futures_util::StreamExt as _;
+use lapin::Consumer;
 use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Consumer};
 
 use super::connection::Open;
 use super::errors::unavailable;
 use super::facts;
+use super::owned_channel::OwnedChannel;
 use super::topology::{DEAD, short};
 use crate::broker::{BrokerError, DeadLetter, DeadLetters};
 
@@ -20,14 +21,14 @@ const PREFETCH: u16 = 64;
 /// A letter is acknowledged when the next one is asked for: a server that dies over one leaves it to the others.
 #[derive(Debug)]
 pub struct AmqpDeadLetters {
-    channel: Channel,
+    channel: OwnedChannel,
     consumer: Consumer,
     told: Option<u64>,
 }
 
 impl AmqpDeadLetters {
     pub(super) async fn open(open: &Open) -> Result<Self, BrokerError> {
-        let channel = open.channel().await.map_err(|error| unavailable(&error))?;
+        let channel = open.channel().await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await.map_err(|error| unavailable(&error))?;
         let options = BasicConsumeOptions::default();
         let consumer = channel.basic_consume(short(DEAD), short(""), options, FieldTable::default()).await;

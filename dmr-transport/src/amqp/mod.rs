@@ -19,8 +19,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let now = || Timestamp::default().plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-//! // Both random, another for every process.
-//! let (seed, fresh) = (7, StoreId::from_random_bytes([7; 16]));
+//! // Both random: the seed another for every process, the store's name another at every call.
+//! let (seed, fresh) = (7, || Some(StoreId::from_random_bytes([7; 16])));
 //! let broker = AmqpBroker::start(AmqpConfig::new(vec!["amqp://127.0.0.1".parse()?], seed, now), fresh);
 //!
 //! let police = ParticipantId::from_random_bytes([1; 16]);
@@ -74,8 +74,11 @@ mod kept;
 mod letters;
 pub mod management;
 mod metrics;
+mod owned_channel;
+mod passive;
 pub mod policy;
 mod publisher;
+mod sending;
 mod shares;
 #[cfg(test)]
 mod shipped;

@@ -12,30 +12,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dmr_core::id::ParticipantId;
 use dmr_core::time::Timestamp;
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
+use lapin::options::BasicPublishOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Confirmation, ErrorKind};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::channel_pool::{ChannelPool, Lease, PATIENCE};
 use super::config::{AmqpConfig, AmqpLogin};
 use super::connection::KeptConnection;
-use super::errors::{is_not_found, unavailable};
 use super::facts::{self, PERSISTENT, SENDER};
 use super::metrics::PublishMetrics;
+use super::passive::{Looks, Waiting};
+use super::sending::Sending;
 use super::shares::Shares;
 use super::topology::{EXCHANGE, mailbox_name, short};
-use crate::broker::{BrokerError, Publication, PublishError};
+use crate::broker::{Publication, PublishError};
+
+/// Pause before a nacked publish is tried again: a queue that lost its leader has another within half a second.
+const AGAIN: Duration = Duration::from_millis(300);
 
 /// A message on its way to an exchange.
-#[derive(Debug)]
-pub(super) struct Outgoing<'a> {
-    pub(super) exchange: &'a str,
-    pub(super) routing_key: &'a str,
+#[derive(Debug, Clone)]
+pub(super) struct Outgoing {
+    pub(super) exchange: &'static str,
+    pub(super) routing_key: ShortString,
     pub(super) properties: BasicProperties,
-    pub(super) body: &'a [u8],
+    pub(super) body: Bytes,
 }
 
 /// What became of one attempt.
@@ -45,7 +50,7 @@ pub(super) enum Outcome {
     Confirmed,
     /// No queue takes it. Nothing was stored.
     Returned,
-    /// Refused. Nothing was stored.
+    /// Refused by one queue at least.
     Nacked,
     /// It was not sent.
     NotSent,
@@ -68,73 +73,93 @@ impl Publisher {
     pub(super) fn new(config: &AmqpConfig, connection: Arc<KeptConnection>) -> Self {
         let metrics = PublishMetrics::register();
         let pool = ChannelPool::new(Arc::clone(&connection), config.publish_channels, metrics.clone());
-        // The broker compares it with the login, so that a consumer could tell a stranger's message from a server's.
+        // The broker refuses it unless it is the login's: what it shows to an operator is true.
         let user = match &config.login {
             AmqpLogin::Password { user, .. } => Some(short(user)),
             AmqpLogin::Certificate => None,
         };
-        let confirm_timeout = config.confirm_timeout;
         let shares = Shares::new(config.publish_channels, PATIENCE);
-        Self { pool, shares, connection, user, confirm_timeout, metrics }
+        Self { pool, shares, connection, user, confirm_timeout: config.confirm_timeout, metrics }
     }
 
     /// Stores an envelope in its mailbox. Takes at most the confirm timeout.
     pub(super) async fn store(&self, publication: &Publication, now: Timestamp) -> Result<(), PublishError> {
-        let deadline = Instant::now() + self.confirm_timeout;
-        let key = mailbox_name(publication.mailbox);
+        let (mailbox, deadline) = (publication.mailbox, self.deadline());
+        let key = mailbox_name(mailbox);
         let outgoing = Outgoing {
             exchange: EXCHANGE,
-            routing_key: &key,
+            routing_key: short(&key),
             properties: self.properties(publication, now),
-            body: &publication.envelope,
+            body: publication.envelope.clone(),
         };
-        let Some(share) = self.shares.take(publication.mailbox).await else {
+        let Some(share) = self.shares.of_mailbox(mailbox).await else {
             self.metrics.refused.increment(1);
             return Err(PublishError::Unavailable);
         };
-        let outcome = self.publish_until(&outgoing, deadline).await;
+        let mut outcome = self.attempt(&outgoing, deadline).await;
+        // A mailbox that was full a moment ago is not asked twice.
+        if outcome == Outcome::Nacked && !share.was_full() {
+            outcome = self.again(&outgoing, deadline).await;
+        }
         if outcome != Outcome::NotSent {
             share.answered(outcome != Outcome::Undecided);
         }
-        drop(share);
-        match outcome {
+        let verdict = match outcome {
             Outcome::Confirmed => Ok(()),
-            Outcome::Returned => Err(PublishError::Unroutable(publication.mailbox)),
-            Outcome::Nacked => Err(self.judge(publication.mailbox, &key, deadline).await),
+            Outcome::Returned => Err(PublishError::Unroutable(mailbox)),
+            Outcome::Nacked => Err(self.judge(mailbox, &key, deadline).await),
             Outcome::NotSent => Err(PublishError::Unavailable),
             Outcome::Undecided => Err(PublishError::Undecided),
+        };
+        share.full(matches!(verdict, Err(PublishError::Full(_))));
+        verdict
+    }
+
+    /// Publishes a dead letter, of which few are under way at once.
+    pub(super) async fn bury(&self, outgoing: &Outgoing) -> Outcome {
+        let Some(share) = self.shares.of_dead_letters().await else { return Outcome::NotSent };
+        let outcome = self.attempt(outgoing, self.deadline()).await;
+        if outcome != Outcome::NotSent {
+            share.answered(outcome != Outcome::Undecided);
         }
+        outcome
     }
 
     /// Publishes, and once more after a nack. Takes at most the confirm timeout.
-    pub(super) async fn publish(&self, outgoing: &Outgoing<'_>) -> Outcome {
-        self.publish_until(outgoing, Instant::now() + self.confirm_timeout).await
-    }
-
-    async fn publish_until(&self, outgoing: &Outgoing<'_>, deadline: Instant) -> Outcome {
-        let first = self.attempt(outgoing, deadline).await;
-        if first == Outcome::Nacked {
-            return match self.attempt(outgoing, deadline).await {
-                // The first attempt stored nothing, so neither did both.
-                Outcome::NotSent => Outcome::Nacked,
-                second => second,
-            };
+    pub(super) async fn publish(&self, outgoing: &Outgoing) -> Outcome {
+        let deadline = self.deadline();
+        match self.attempt(outgoing, deadline).await {
+            Outcome::Nacked => self.again(outgoing, deadline).await,
+            outcome => outcome,
         }
-        first
     }
 
-    async fn attempt(&self, outgoing: &Outgoing<'_>, deadline: Instant) -> Outcome {
-        let lease = match timeout_at(deadline, self.pool.lease()).await {
-            Ok(Ok(lease)) => lease,
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.confirm_timeout
+    }
+
+    async fn again(&self, outgoing: &Outgoing, deadline: Instant) -> Outcome {
+        sleep(AGAIN).await;
+        match self.attempt(outgoing, deadline).await {
+            // The first attempt was refused, so neither stored it.
+            Outcome::NotSent => Outcome::Nacked,
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(&self, outgoing: &Outgoing, deadline: Instant) -> Outcome {
+        let outcome = match timeout_at(deadline, self.pool.lease()).await {
+            Ok(Ok(lease)) => {
+                let mut sending = Sending::new(lease.open(), send(lease, outgoing.clone()));
+                // Given up, or dropped with this, it goes on by itself until the channel can be closed.
+                timeout_at(deadline, sending.outcome()).await.unwrap_or(Outcome::Undecided)
+            }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "not sent");
-                self.metrics.refused.increment(1);
-                return Outcome::NotSent;
+                Outcome::NotSent
             }
-            Err(_) => return Outcome::NotSent,
+            Err(_) => Outcome::NotSent,
         };
-        // Dropped without an answer, the lease closes its channel.
-        let outcome = timeout_at(deadline, send(&lease, outgoing)).await.unwrap_or(Outcome::Undecided);
         let counter = match outcome {
             Outcome::Confirmed => &self.metrics.confirmed,
             Outcome::Returned => &self.metrics.returned,
@@ -143,16 +168,15 @@ impl Publisher {
             Outcome::Undecided => &self.metrics.undecided,
         };
         counter.increment(1);
-        if matches!(outcome, Outcome::Confirmed | Outcome::Returned) {
-            lease.keep();
-        }
         outcome
     }
 
     /// Why a mailbox nacked twice: AMQP 0-9-1 does not say. A mailbox that answers, and holds messages, is full.
     async fn judge(&self, mailbox: ParticipantId, name: &str, deadline: Instant) -> PublishError {
-        match timeout_at(deadline, waiting(&self.connection, name)).await {
-            Ok(Ok(Some((ready, _)))) if ready > 0 => PublishError::Full(mailbox),
+        let Ok(open) = self.connection.now() else { return PublishError::Unavailable };
+        let mut looks = Looks::new(&open, self.confirm_timeout);
+        match timeout_at(deadline, looks.at(name)).await {
+            Ok(Ok(Some(Waiting { ready, .. }))) if ready > 0 => PublishError::Full(mailbox),
             Ok(Ok(None)) => PublishError::Unroutable(mailbox),
             _ => PublishError::Unavailable,
         }
@@ -174,27 +198,26 @@ impl Publisher {
     }
 }
 
-/// Publishes and waits for the confirm.
-async fn send(lease: &Lease, outgoing: &Outgoing<'_>) -> Outcome {
+/// Publishes and waits for the confirm, however long that takes.
+async fn send(mut lease: Lease, outgoing: Outgoing) -> Outcome {
+    let Outgoing { exchange, routing_key, properties, body } = outgoing;
+    let id = properties.message_id().clone();
     let Some(channel) = lease.channel() else { return Outcome::NotSent };
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let (exchange, key) = (short(outgoing.exchange), short(outgoing.routing_key));
-    let sent = channel.basic_publish(exchange, key, options, outgoing.body, outgoing.properties.clone()).await;
-    let confirm = match sent {
+    let confirm = match channel.basic_publish(short(exchange), routing_key, options, &body, properties).await {
         Ok(confirm) => confirm,
         // The library looks at its own state before it writes a byte.
         Err(error) if is_state(error.kind()) => return Outcome::NotSent,
         Err(_) => return Outcome::Undecided,
     };
-    match confirm.await {
+    let outcome = match confirm.await {
         Ok(Confirmation::Ack(None)) => Outcome::Confirmed,
-        Ok(Confirmation::Ack(Some(returned))) => {
-            let ours = outgoing.properties.message_id() == returned.delivery.properties.message_id();
-            if ours { Outcome::Returned } else { Outcome::Undecided }
-        }
-        Ok(Confirmation::Nack(_)) => Outcome::Nacked,
-        Ok(Confirmation::NotRequested) | Err(_) => Outcome::Undecided,
-    }
+        Ok(Confirmation::Ack(Some(returned))) if returned.delivery.properties.message_id() == &id => Outcome::Returned,
+        Ok(Confirmation::Nack(_)) => return Outcome::Nacked,
+        Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) | Err(_) => return Outcome::Undecided,
+    };
+    lease.answered();
+    outcome
 }
 
 fn is_state(kind: &ErrorKind) -> bool {
@@ -202,23 +225,4 @@ fn is_state(kind: &ErrorKind) -> bool {
         kind,
         ErrorKind::InvalidChannel(_) | ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_)
     )
-}
-
-/// Messages that wait in a queue, and its consumers; `None` when there is no such queue.
-///
-/// # Errors
-/// [`BrokerError::Unavailable`].
-pub(super) async fn waiting(connection: &KeptConnection, queue: &str) -> Result<Option<(u32, u32)>, BrokerError> {
-    let channel = connection.now()?.channel().await.map_err(|error| unavailable(&error))?;
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let declared = channel.queue_declare(short(queue), options, FieldTable::default()).await;
-    match declared {
-        Ok(queue) => {
-            // An answer to this adds nothing, and an error ends the channel all the same.
-            let _ = channel.close(200, "looked".into()).await;
-            Ok(Some((queue.message_count(), queue.consumer_count())))
-        }
-        Err(error) if is_not_found(&error) => Ok(None),
-        Err(error) => Err(unavailable(&error)),
-    }
 }

@@ -6,56 +6,53 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use dmr_core::id::StoreId;
 use futures_util::StreamExt as _;
 use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use tokio::time::timeout;
 
-use super::connection::{KeptConnection, Open};
+use super::connection::Open;
 use super::errors::unavailable;
-use super::publisher::{Outcome, Outgoing, Publisher, waiting};
+use super::facts::PERSISTENT;
+use super::passive::Looks;
+use super::publisher::{Outcome, Outgoing, Publisher};
 use super::topology::{EXCHANGE, STORE, short};
 use crate::broker::BrokerError;
 
-/// Time for the stream's first record.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Reads the store's name, and gives it `fresh` where it has none yet.
+/// Reads the store's name; `None` when there is no stream for it. One that is empty is given a name: a new one each time, or
+/// two brokers in succession could have the same.
 ///
 /// # Errors
 /// [`BrokerError::Unavailable`].
 pub(super) async fn name(
-    publishing: &KeptConnection,
     publisher: &Publisher,
     consuming: &Open,
-    fresh: StoreId,
-) -> Result<StoreId, BrokerError> {
-    let Some((records, _)) = waiting(publishing, STORE).await? else {
-        return Err(BrokerError::Unavailable("the stream that names the store is gone".into()));
-    };
-    if records == 0 {
+    answer_timeout: Duration,
+    fresh: &(dyn Fn() -> Option<StoreId> + Send + Sync),
+) -> Result<Option<StoreId>, BrokerError> {
+    let Some(waiting) = Looks::new(consuming, answer_timeout).at(STORE).await? else { return Ok(None) };
+    if waiting.ready == 0 {
+        let fresh = fresh().ok_or_else(|| BrokerError::Unavailable("the system gave no randomness".into()))?;
         let outgoing = Outgoing {
             exchange: EXCHANGE,
-            routing_key: STORE,
-            properties: BasicProperties::default().with_delivery_mode(2),
-            body: fresh.as_bytes(),
+            routing_key: short(STORE),
+            properties: BasicProperties::default().with_delivery_mode(PERSISTENT),
+            body: Bytes::copy_from_slice(fresh.as_bytes()),
         };
         let outcome = publisher.publish(&outgoing).await;
         if outcome != Outcome::Confirmed {
             return Err(BrokerError::Unavailable("the store could not be named".into()));
         }
     }
-    timeout(PATIENCE, first(consuming))
-        .await
-        .map_err(|_| BrokerError::Unavailable("the store's name could not be read in time".into()))?
+    first(consuming).await.map(Some)
 }
 
 /// The first record of the stream.
 async fn first(open: &Open) -> Result<StoreId, BrokerError> {
     let failed = |error: lapin::Error| unavailable(&error);
-    let channel = open.channel().await.map_err(failed)?;
+    let channel = open.channel().await?;
     channel.basic_qos(1, BasicQosOptions::default()).await.map_err(failed)?;
     let mut arguments = FieldTable::default();
     arguments.insert(short("x-stream-offset"), AMQPValue::LongString("first".into()));
@@ -68,6 +65,6 @@ async fn first(open: &Open) -> Result<StoreId, BrokerError> {
     let name = <[u8; 16]>::try_from(&*record.data).ok().and_then(|bytes| StoreId::from_bytes(bytes).ok());
     // Reading took nothing; what follows is only manners.
     let _ = record.ack(BasicAckOptions::default()).await;
-    let _ = channel.close(200, "read".into()).await;
+    channel.close().await;
     name.ok_or_else(|| BrokerError::Unavailable("the stream that names the store holds something else".into()))
 }

@@ -7,7 +7,9 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_rs::Tokio;
@@ -15,10 +17,11 @@ use async_rs::traits::Reactor;
 use async_rs::util::RuntimeParts;
 use futures_util::Stream;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::TlsConnector;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::address::AmqpAddress;
 use super::config::AmqpTls;
@@ -39,20 +42,20 @@ pub(super) fn kit() -> Kit {
     RuntimeParts::new(Tokio::current(), StreamReactor(Tokio::current()))
 }
 
-/// Opens the stream to a broker.
+/// Opens the stream to a broker. Once it is cut, its reader sees its end.
 ///
 /// # Errors
 /// What the network, the files of `tls` or the handshake say.
-pub(super) async fn open(address: &AmqpAddress, tls: &AmqpTls) -> io::Result<Opened> {
+pub(super) async fn open(address: &AmqpAddress, tls: &AmqpTls, cut: &CancellationToken) -> io::Result<Opened> {
     let tcp = connect((address.host(), address.port())).await?;
     if !address.is_secure() {
-        return Ok(boxed(tcp));
+        return Ok(boxed(Cuttable { stream: tcp, cut: Box::pin(cut.clone().cancelled_owned()) }));
     }
     let identity = tls.identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     let config = tls::broker_config(&tls.roots, identity).map_err(io::Error::other)?;
     let name = ServerName::try_from(address.host().to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(Arc::clone(&config)).connect(name, tcp).await?;
-    Ok(boxed(stream))
+    Ok(boxed(Cuttable { stream, cut: Box::pin(cut.clone().cancelled_owned()) }))
 }
 
 async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
@@ -94,5 +97,36 @@ impl Reactor for StreamReactor {
 
     fn tcp_connect_addr(&self, address: SocketAddr) -> impl Future<Output = io::Result<Opened>> + Send + 'static {
         plain(address)
+    }
+}
+
+/// A stream that ends for its reader when it is cut: whoever gives an attempt to connect up cuts its stream, and the library's
+/// thread that reads it ends.
+struct Cuttable<T> {
+    stream: T,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Cuttable<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            Poll::Pending => this.cut.as_mut().poll(cx).map(Ok),
+            ready => ready,
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Cuttable<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::channel_driver::{ChannelDriver, Held, Settlement};
 use super::connection::Open;
+use super::consuming::Carrier;
 use super::errors::{is_not_found, unavailable};
 use super::facts::{self, SENDER};
 use super::graveyard::Graveyard;
@@ -59,9 +60,9 @@ impl Subscriptions {
         places
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.places().len()
+    /// Those whose channels are not closed yet.
+    pub(super) fn closing(&self) -> Vec<CancellationToken> {
+        self.places().iter().map(|place| place.closed.clone()).collect()
     }
 
     /// Waits until subscriptions to this mailbox that were dropped have given back what they had, so that whoever
@@ -112,6 +113,7 @@ pub struct AmqpSubscription {
 /// What a subscription needs of the broker's handle.
 pub(super) struct Terms<'a> {
     pub(super) subscriptions: &'a Subscriptions,
+    pub(super) carrier: Arc<Carrier>,
     pub(super) graveyard: Arc<Graveyard>,
     pub(super) metrics: ConsumerMetrics,
 }
@@ -125,7 +127,8 @@ impl AmqpSubscription {
         terms: Terms<'_>,
     ) -> Result<Self, BrokerError> {
         let prefetch = prefetch.max(1);
-        let channel = open.channel().await.map_err(|error| unavailable(&error))?;
+        // Dropped with this future it is closed, and takes a consumer that is being made with it.
+        let channel = open.channel().await?;
         channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(|error| unavailable(&error))?;
         let queue = mailbox_name(mailbox);
         let options = BasicConsumeOptions::default();
@@ -141,9 +144,16 @@ impl AmqpSubscription {
             Place { mailbox, unsettled: Mutex::default(), deliveries: sender.downgrade(), closed: closed.clone() };
         let place = Arc::new(place);
         terms.subscriptions.places().push(Arc::clone(&place));
-        let graveyard = terms.graveyard;
-        let driver =
-            ChannelDriver { channel, consumer, mailbox, graveyard, deliveries: sender, settlements: taken, closed };
+        let driver = ChannelDriver {
+            channel,
+            consumer,
+            _carrier: terms.carrier,
+            mailbox,
+            graveyard: terms.graveyard,
+            deliveries: sender,
+            settlements: taken,
+            closed,
+        };
         tokio::spawn(driver.run());
         terms.metrics.active.increment(1.0);
         Ok(Self { deliveries, settlements, place, metrics: terms.metrics, ended: false })

@@ -110,8 +110,8 @@ impl<B: Broker> Broker for FaultyBroker<B> {
         self.broker.dead_letters().await
     }
 
-    async fn announce(&self, announcement: Announcement) {
-        self.broker.announce(announcement).await;
+    async fn announce(&self, announcement: Announcement) -> bool {
+        self.broker.announce(announcement).await
     }
 
     async fn announcements(&self) -> Result<B::Announcements, BrokerError> {
@@ -120,6 +120,10 @@ impl<B: Broker> Broker for FaultyBroker<B> {
 
     async fn probe(&self) -> Result<(), BrokerError> {
         self.broker.probe().await
+    }
+
+    async fn close(&self) {
+        self.broker.close().await;
     }
 
     async fn depth(&self) -> Result<Depth, BrokerError> {

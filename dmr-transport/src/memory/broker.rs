@@ -175,9 +175,9 @@ impl Broker for MemoryBroker {
         Ok(MemoryDeadLetters { inner: Arc::clone(&self.inner) })
     }
 
-    async fn announce(&self, announcement: Announcement) {
+    async fn announce(&self, announcement: Announcement) -> bool {
         // Without a listener there is nobody to tell.
-        let _ = self.inner.announcements.send(announcement);
+        self.inner.announcements.send(announcement).is_ok()
     }
 
     async fn announcements(&self) -> Result<MemoryAnnouncements, BrokerError> {
@@ -186,6 +186,10 @@ impl Broker for MemoryBroker {
 
     async fn probe(&self) -> Result<(), BrokerError> {
         self.inner.change(|state, now, _| state.model.probe(now))
+    }
+
+    async fn close(&self) {
+        // Settling is done when it returns.
     }
 
     async fn depth(&self) -> Result<Depth, BrokerError> {
