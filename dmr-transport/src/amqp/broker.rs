@@ -170,9 +170,17 @@ impl AmqpBroker {
         let open = self.writable()?;
         self.in_time(async {
             let channel = open.channel().await?;
-            topology::declare(&channel).await.map_err(|error| unavailable(&error))?;
-            channel.close().await;
-            Ok(())
+            topology::declare(&channel).await.map_err(|error| unavailable(&error))
+        })
+        .await
+    }
+
+    /// Makes sure that there is a stream for the store's name.
+    async fn declare_store(&self) -> Result<(), BrokerError> {
+        let open = self.writable()?;
+        self.in_time(async {
+            let channel = open.channel().await?;
+            topology::declare_store(&channel).await.map_err(|error| unavailable(&error))
         })
         .await
     }
@@ -195,7 +203,7 @@ impl AmqpBroker {
         let read = || store::name(&self.inner.publisher, &open, answer_timeout, &*self.inner.fresh);
         let mut named = read().await?;
         if named.is_none() {
-            self.mend().await?;
+            self.declare_store().await?;
             named = read().await?;
         }
         let store = named.ok_or_else(|| BrokerError::Unavailable("the store has no name".into()))?;

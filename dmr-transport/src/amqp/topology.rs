@@ -75,14 +75,14 @@ const EXCHANGES: [Exchange; 3] = [
 
 const QUORUM: &str = "quorum";
 
-const QUEUES: [Queue; 4] = [
+const QUEUES: [Queue; 3] = [
     Queue { name: DEAD, kind: QUORUM, source: DEAD_EXCHANGE },
     Queue { name: KEPT, kind: QUORUM, source: DEAD_EXCHANGE },
     Queue { name: PROBE, kind: QUORUM, source: EXCHANGE },
-    Queue { name: STORE, kind: "stream", source: EXCHANGE },
 ];
 
-/// Makes sure that everything but the mailboxes exists.
+/// Makes sure that everything exists that publishing needs, but the mailboxes. The stream is not among it: it cannot be
+/// declared while it has no leader, and servers that know the store's name go on without it.
 pub(super) async fn declare(channel: &Channel) -> lapin::Result<()> {
     for exchange in &EXCHANGES {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -93,6 +93,12 @@ pub(super) async fn declare(channel: &Channel) -> lapin::Result<()> {
         bind(channel, queue.name, queue.source).await?;
     }
     Ok(())
+}
+
+/// Makes sure that the stream exists that names the store.
+pub(super) async fn declare_store(channel: &Channel) -> lapin::Result<()> {
+    declare_queue(channel, STORE, "stream").await?;
+    bind(channel, STORE, EXCHANGE).await
 }
 
 /// Makes sure that a mailbox exists and that its messages find it.
