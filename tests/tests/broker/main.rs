@@ -1,5 +1,6 @@
-//! The harness's own brokers: that they start, are what they say, and leave nothing behind.
+//! The harness's own brokers: that they start, are what they say, and leave nothing behind; and the handle that servers hold, on them.
 
 mod cluster;
 mod consumer;
+mod handle;
 mod node;
