@@ -1,16 +1,14 @@
 //! What servers tell each other: a fanout exchange, and for each server a queue that ends with its connection.
 
 use dmr_core::codec;
-use futures_util::StreamExt as _;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::BasicProperties;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Consumer};
 
 use super::connection::Open;
 use super::errors::unavailable;
 use super::owned_channel::OwnedChannel;
+use super::owned_consumer::OwnedConsumer;
 use super::topology::{CONTROL, SERVER_PREFIX, short};
 use crate::broker::{Announcement, Announcements, BrokerError};
 
@@ -31,8 +29,7 @@ pub(super) async fn announce(channel: &OwnedChannel, announcement: &Announcement
 /// What is announced on an [`AmqpBroker`](super::AmqpBroker).
 #[derive(Debug)]
 pub struct AmqpAnnouncements {
-    channel: OwnedChannel,
-    consumer: Consumer,
+    consumer: OwnedConsumer,
 }
 
 impl AmqpAnnouncements {
@@ -40,7 +37,6 @@ impl AmqpAnnouncements {
     pub(super) async fn open(open: &Open, listener: &str) -> Result<Self, BrokerError> {
         let failed = |error: lapin::Error| unavailable(&error);
         let channel = open.channel().await?;
-        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await.map_err(failed)?;
         let queue = format!("{SERVER_PREFIX}{listener}");
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let mut arguments = FieldTable::default();
@@ -50,18 +46,17 @@ impl AmqpAnnouncements {
         let bound = channel.queue_bind(short(&queue), short(CONTROL), short(""), binding, FieldTable::default()).await;
         bound.map_err(failed)?;
         let options = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
-        let consumer = channel.basic_consume(short(&queue), short(""), options, FieldTable::default()).await;
-        Ok(Self { channel, consumer: consumer.map_err(failed)? })
+        let consumer = OwnedConsumer::on(channel, &queue, PREFETCH, options, FieldTable::default()).await?;
+        Ok(Self { consumer })
     }
 }
 
 impl Announcements for AmqpAnnouncements {
     async fn next(&mut self) -> Result<Announcement, BrokerError> {
         loop {
-            let Some(Ok(message)) = self.consumer.next().await else { return Err(BrokerError::SubscriptionEnded) };
-            // So that the broker's bound counts, and not this process's memory.
-            let acknowledged = self.channel.basic_ack(message.delivery_tag, BasicAckOptions::default()).await;
-            acknowledged.map_err(|_| BrokerError::SubscriptionEnded)?;
+            let message = self.consumer.next().await?;
+            // Acknowledged, so that the broker's bound counts, and not this process's memory.
+            self.consumer.acknowledge(message.delivery_tag).await?;
             match codec::decode(&message.data, LENGTH) {
                 Ok(announcement) => return Ok(announcement),
                 // A newer server may know more to say.

@@ -75,6 +75,7 @@ mod letters;
 pub mod management;
 mod metrics;
 mod owned_channel;
+mod owned_consumer;
 mod passive;
 pub mod policy;
 mod publisher;

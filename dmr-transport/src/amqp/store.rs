@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dmr_core::id::StoreId;
-use futures_util::StreamExt as _;
 use lapin::BasicProperties;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::BasicConsumeOptions;
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::connection::Open;
-use super::errors::unavailable;
 use super::facts::PERSISTENT;
+use super::owned_consumer::OwnedConsumer;
 use super::passive::Looks;
 use super::publisher::{Outcome, Outgoing, Publisher};
 use super::topology::{EXCHANGE, STORE, short};
@@ -51,20 +50,11 @@ pub(super) async fn name(
 
 /// The first record of the stream.
 async fn first(open: &Open) -> Result<StoreId, BrokerError> {
-    let failed = |error: lapin::Error| unavailable(&error);
-    let channel = open.channel().await?;
-    channel.basic_qos(1, BasicQosOptions::default()).await.map_err(failed)?;
     let mut arguments = FieldTable::default();
     arguments.insert(short("x-stream-offset"), AMQPValue::LongString("first".into()));
-    let options = BasicConsumeOptions::default();
-    let mut records = channel.basic_consume(short(STORE), short(""), options, arguments).await.map_err(failed)?;
-    let Some(record) = records.next().await else {
-        return Err(BrokerError::Unavailable("the stream that names the store ended".into()));
-    };
-    let record = record.map_err(failed)?;
+    let mut records = OwnedConsumer::open(open, STORE, 1, BasicConsumeOptions::default(), arguments).await?;
+    // Nothing is acknowledged, and nothing taken: it is a stream.
+    let record = records.next().await?;
     let name = <[u8; 16]>::try_from(&*record.data).ok().and_then(|bytes| StoreId::from_bytes(bytes).ok());
-    // Reading took nothing; what follows is only manners.
-    let _ = record.ack(BasicAckOptions::default()).await;
-    channel.close().await;
     name.ok_or_else(|| BrokerError::Unavailable("the stream that names the store holds something else".into()))
 }
