@@ -33,7 +33,7 @@ use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::shared::Shared;
-use crate::{announcements, broker_inspection, dead_letters, directory_task};
+use crate::{announcements, broker_inspection, dead_letters, directory_task, mailboxes};
 
 /// Time past the grace period for closing links and answering the last admin requests.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -218,6 +218,7 @@ impl<B: Broker> Parts<B> {
         let accept =
             AcceptConfig { tls, tls_timeout: limits.login_timeout / 2, upgrade_timeout: limits.login_timeout / 2 };
         let (announcer, outbox) = announcements::announcer();
+        let readiness = Arc::new(Readiness::default());
         let shared = Arc::new(Shared {
             network,
             name,
@@ -225,6 +226,7 @@ impl<B: Broker> Parts<B> {
             clock,
             broker,
             directory: publish.subscribe(),
+            readiness,
             gate: Gate::new(limits.clone(), clock),
             registry: Registry::new(limits.links_per_participant),
             allowances: Allowances::new(limits.clone(), clock),
@@ -240,10 +242,11 @@ impl<B: Broker> Parts<B> {
         let (stop, abort, over) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         // Dropped with this future, so that nothing outlives it.
         let (_stop, _abort, _over) = (stop.clone().drop_guard(), abort.clone().drop_guard(), over.clone().drop_guard());
-        let (links, readiness) = (TaskTracker::new(), Arc::new(Readiness::default()));
+        let (links, readiness) = (TaskTracker::new(), Arc::clone(&shared.readiness));
         let background = |task: Task| tokio::spawn(over.clone().run_until_cancelled_owned(task));
         background(Box::pin(metrics.clone().upkeep()));
         background(Box::pin(directory_task::run(Arc::clone(&shared), watch, publish)));
+        background(Box::pin(mailboxes::run(shared.broker.clone(), shared.directory.clone(), seed)));
         if let Some(inspector) = inspector {
             background(Box::pin(broker_inspection::run(inspector, Arc::clone(&readiness))));
         }
