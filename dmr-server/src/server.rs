@@ -33,7 +33,7 @@ use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::shared::Shared;
-use crate::{announcements, broker_inspection, dead_letters, directory_task, mailboxes};
+use crate::{announcements, broker_inspection, dead_letters, directory_task, mailboxes, readiness};
 
 /// Time past the grace period for closing links and answering the last admin requests.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -254,6 +254,7 @@ impl<B: Broker> Parts<B> {
         background(Box::pin(announcements::listen(Arc::clone(&shared), seed)));
         background(Box::pin(dead_letters::run(Arc::clone(&shared), seed)));
         background(Box::pin(Arc::clone(&readiness).watch_broker(Arc::clone(&shared))));
+        background(Box::pin(readiness::watch_depth(Arc::clone(&shared))));
         let admin = admin.map(|admin| {
             let (shared, readiness, over) = (Arc::clone(&shared), Arc::clone(&readiness), over.clone());
             tokio::spawn(async move {
