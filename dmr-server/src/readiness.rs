@@ -34,6 +34,12 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
+    /// Nothing stands in the way yet; where somebody `must_look` at the broker's settings first, that does.
+    pub(crate) fn new(must_look: bool) -> Self {
+        let unfit = must_look.then(|| "the broker's settings have not been looked at yet".into());
+        Self { unfit: Mutex::new(unfit), ..Self::default() }
+    }
+
     /// Not ready from now on: the server is going away.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
@@ -60,6 +66,11 @@ impl Readiness {
     /// Why the broker must not be used; `None` when it may.
     pub(crate) fn note_unfit(&self, problem: Option<Box<str>>) {
         *self.unfit.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    /// Whether the broker must not be used: nobody is given a session then.
+    pub(crate) fn is_unfit(&self) -> bool {
+        self.unfit.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn note(&self, problem: Option<Box<str>>) {
@@ -149,6 +160,17 @@ mod tests {
         // From now on it answers at once.
         sleep(DEPTH_EVERY * 5).await;
         assert_eq!(asked(), [216, 7]);
+    }
+
+    #[test]
+    fn a_server_that_must_look_at_its_broker_first_is_not_ready_before_it_has() {
+        let readiness = Readiness::new(true);
+        assert!(readiness.is_unfit());
+        let problems = readiness.health(Freshness::Fresh).problems;
+        assert_eq!(problems, ["the broker's settings have not been looked at yet"]);
+        readiness.note_unfit(None);
+        assert!(!readiness.is_unfit() && readiness.health(Freshness::Fresh).problems.is_empty());
+        assert!(!Readiness::new(false).is_unfit());
     }
 
     #[test]

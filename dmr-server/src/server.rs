@@ -218,7 +218,7 @@ impl<B: Broker> Parts<B> {
         let accept =
             AcceptConfig { tls, tls_timeout: limits.login_timeout / 2, upgrade_timeout: limits.login_timeout / 2 };
         let (announcer, outbox) = announcements::announcer();
-        let readiness = Arc::new(Readiness::default());
+        let readiness = Arc::new(Readiness::new(inspector.as_ref().is_some_and(Inspector::is_awaited)));
         let shared = Arc::new(Shared {
             network,
             name,
@@ -248,7 +248,7 @@ impl<B: Broker> Parts<B> {
         background(Box::pin(directory_task::run(Arc::clone(&shared), watch, publish)));
         background(Box::pin(mailboxes::run(shared.broker.clone(), shared.directory.clone(), seed)));
         if let Some(inspector) = inspector {
-            background(Box::pin(broker_inspection::run(inspector, Arc::clone(&readiness))));
+            background(Box::pin(broker_inspection::run(inspector, Arc::clone(&shared))));
         }
         background(Box::pin(announcements::tell(Arc::clone(&shared), outbox)));
         background(Box::pin(announcements::listen(Arc::clone(&shared), seed)));

@@ -66,6 +66,16 @@ impl Stage {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_is_given_a_session_on_a_broker_that_must_not_be_used() {
+    let network = Network::of(&["tax"]);
+    let stage = Stage::of(&network, Limits::default()).await;
+    stage.shared.readiness.note_unfit(Some("a policy is missing".into()));
+    assert_eq!(stage.connect().close_reason().await, Some(CloseReason::Unavailable));
+    stage.shared.readiness.note_unfit(None);
+    stage.log_in(&network, "tax").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_agent_that_does_not_read_is_heard_all_the_same_and_closed_as_slow() {
     let network = Network::of(&["tax", "police"]);
     let stage = Stage::of(&network, Limits::default()).await;
