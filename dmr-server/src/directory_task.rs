@@ -1,9 +1,9 @@
-//! The directory's task: looks at the file, and brings what is new to mailboxes, links, metrics and the log.
+//! The directory's task: looks at the file, and brings what is new to links, metrics and the log. It never waits for the
+//! broker: a key that was revoked is refused while the broker is away, too.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmr_core::id::ParticipantId;
 use dmr_crypto::{Freshness, VerifiedDirectory};
 use dmr_transport::Broker;
 use tokio::sync::watch;
@@ -17,17 +17,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Every so many looks, each link's login is checked against the clock too: keys end without a new directory.
 const RECHECK_EVERY: u64 = 30;
 
-/// Makes sure that every participant has a mailbox; says whether it is so.
-pub(crate) async fn declare<B: Broker>(broker: &B, directory: &VerifiedDirectory) -> bool {
-    let mailboxes: Vec<ParticipantId> = directory.directory().participants.iter().map(|entry| entry.id).collect();
-    let declared = broker.declare(&mailboxes).await;
-    if let Err(error) = &declared {
-        // Publishing and subscribing declare a mailbox that is missing, so this costs time and loses nothing.
-        tracing::warn!(%error, "mailboxes could not be declared; trying again");
-    }
-    declared.is_ok()
-}
-
 /// Looks for ever.
 pub(crate) async fn run<B: Broker>(
     shared: Arc<Shared<B>>,
@@ -37,12 +26,8 @@ pub(crate) async fn run<B: Broker>(
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut freshness = Freshness::Fresh;
-    let mut declared = false;
     for look in 0_u64.. {
         ticks.tick().await;
-        if !declared {
-            declared = declare(&shared.broker, &shared.directory()).await;
-        }
         let now = shared.clock.now().wall;
         // Off the event loop: reading a file and checking a large directory block.
         let looked = tokio::task::spawn_blocking(move || {
@@ -57,7 +42,6 @@ pub(crate) async fn run<B: Broker>(
         match seen {
             Look::Newer(directory) => {
                 tracing::info!(revision = directory.revision(), digest = %directory.digest(), "directory taken up");
-                declared = declare(&shared.broker, &directory).await;
                 publish.send_replace(directory);
                 shared.registry.directory_changed();
             }
@@ -90,4 +74,41 @@ fn tell<B: Broker>(shared: &Shared<B>, before: Freshness) -> Freshness {
         }
     }
     freshness
+}
+
+#[cfg(test)]
+mod tests {
+    use dmr_core::directory::RevokedKey;
+    use dmr_core::id::SessionId;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::mailboxes;
+    use crate::signals::Signal;
+    use crate::testing::broker::{Troubled, Troubles};
+    use crate::testing::network::{Network, now};
+    use crate::testing::server;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_revocation_is_taken_up_while_the_broker_answers_no_declaration() {
+        let mut network = Network::of(&["tax", "police"]);
+        let silent = vec![network.id("tax"), network.id("police")];
+        let broker = Troubled::new(Troubles { silent, ..Troubles::default() });
+        let (shared, publish) = server::shared(&network, Limits::default(), broker.clone());
+        let (path, pin) = (network.directory_file(), network.pin.clone());
+        let (watch, _, _) = DirectoryWatch::load(&path, None, pin, true, now()).unwrap();
+        tokio::spawn(mailboxes::run(broker.clone(), publish.subscribe(), 1));
+        tokio::spawn(run(Arc::clone(&shared), watch, publish));
+        let seat = shared.registry.open(SessionId::from_bytes([1; 16]).unwrap());
+        // Twice: what the first leaves behind must not keep the second out either.
+        for member in ["tax", "police"] {
+            let key = network.keys(member).any_login_key(now()).unwrap().id();
+            network.amend(|directory| directory.revoked.push(RevokedKey { key, since: now() }));
+            network.publish();
+            let told = tokio::time::timeout(LOOK_EVERY * 3, seat.signals().next()).await;
+            assert_eq!(told, Ok(Signal::DirectoryChanged));
+            assert_eq!(shared.directory().digest(), network.directory.digest());
+        }
+        assert_eq!(broker.mailboxes().await, 0);
+    }
 }

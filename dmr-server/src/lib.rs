@@ -41,7 +41,7 @@
 //! `config` and `limits` say what a server is given. `server` composes it: `listener` accepts and `gate` counts;
 //! `link_driver` drives one link and its `dmr_core` session; `access` decides for it, with `login`, `policy` and
 //! `allowance`; `feed` and `publish` are its two ways to the broker. `registry` and `signals` reach links from
-//! elsewhere: `directory_task` (over `directory_watch`) and `dead_letters`. `readiness` and `metrics` are what operators
+//! elsewhere: `directory_task` (over `directory_watch`) and `dead_letters`. `mailboxes` declares them. `readiness` and `metrics` are what operators
 //! see. `settings`, `program` and `directory_report` are the program's.
 //!
 //! # What is guaranteed
@@ -76,6 +76,7 @@ mod limits;
 mod link_driver;
 mod listener;
 mod login;
+mod mailboxes;
 mod metrics;
 pub mod operator;
 mod policy;

@@ -130,6 +130,10 @@ pub(crate) async fn serve<L: Link, B: Broker>(shared: Arc<Shared<B>>, link: L, p
 
 async fn session<L: Link, B: Broker>(shared: &Shared<B>, link: &L) -> Result<Box<ServerSession>, CloseReason> {
     let store = shared.broker.store().await.map_err(|_| CloseReason::Unavailable)?;
+    // Agents do not read /readyz. Asked last, so that no session is given on an answer that is old.
+    if shared.readiness.is_unfit() {
+        return Err(CloseReason::Unavailable);
+    }
     let (mut id, mut nonce) = ([0; 16], Nonce([0; Nonce::LEN]));
     getrandom::fill(&mut id).map_err(|_| CloseReason::Unavailable)?;
     getrandom::fill(&mut nonce.0).map_err(|_| CloseReason::Unavailable)?;

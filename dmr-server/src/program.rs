@@ -80,18 +80,20 @@ impl Failure {
 }
 
 /// A server over the broker of this plan. One that is not set up as it must be is refused; one that does not answer is waited
-/// for while the server runs.
+/// for while the server runs, and nobody is given a session meanwhile.
 ///
 /// # Errors
 /// [`Failure`].
 pub async fn bind(mut config: ServerConfig, broker: BrokerPlan) -> Result<Server, Failure> {
     let BrokerPlan::Amqp(plan) = broker else { return Ok(Server::bind(config).await?) };
-    let AmqpPlan { config: amqp, inspector } = *plan;
-    if let Some(inspector) = inspector.as_ref().filter(|inspector| inspector.is_required())
+    let AmqpPlan { config: amqp, mut inspector } = *plan;
+    if let Some(inspector) = inspector.as_mut().filter(|inspector| inspector.is_required())
         && let Ok(report) = inspector.inspect(Duration::ZERO).await
-        && !report.is_fit()
     {
-        return Err(Failure::Unfit(report.to_string().into()));
+        if !report.is_fit() {
+            return Err(Failure::Unfit(report.to_string().into()));
+        }
+        inspector.note_fit();
     }
     config.inspector = inspector;
     // Before the broker's handle counts anything.

@@ -33,7 +33,7 @@ use crate::metrics::ServerMetrics;
 use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::shared::Shared;
-use crate::{announcements, broker_inspection, dead_letters, directory_task};
+use crate::{announcements, broker_inspection, dead_letters, directory_task, mailboxes, readiness};
 
 /// Time past the grace period for closing links and answering the last admin requests.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -218,6 +218,7 @@ impl<B: Broker> Parts<B> {
         let accept =
             AcceptConfig { tls, tls_timeout: limits.login_timeout / 2, upgrade_timeout: limits.login_timeout / 2 };
         let (announcer, outbox) = announcements::announcer();
+        let readiness = Arc::new(Readiness::new(inspector.as_ref().is_some_and(Inspector::is_awaited)));
         let shared = Arc::new(Shared {
             network,
             name,
@@ -225,6 +226,7 @@ impl<B: Broker> Parts<B> {
             clock,
             broker,
             directory: publish.subscribe(),
+            readiness,
             gate: Gate::new(limits.clone(), clock),
             registry: Registry::new(limits.links_per_participant),
             allowances: Allowances::new(limits.clone(), clock),
@@ -240,17 +242,19 @@ impl<B: Broker> Parts<B> {
         let (stop, abort, over) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         // Dropped with this future, so that nothing outlives it.
         let (_stop, _abort, _over) = (stop.clone().drop_guard(), abort.clone().drop_guard(), over.clone().drop_guard());
-        let (links, readiness) = (TaskTracker::new(), Arc::new(Readiness::default()));
+        let (links, readiness) = (TaskTracker::new(), Arc::clone(&shared.readiness));
         let background = |task: Task| tokio::spawn(over.clone().run_until_cancelled_owned(task));
         background(Box::pin(metrics.clone().upkeep()));
         background(Box::pin(directory_task::run(Arc::clone(&shared), watch, publish)));
+        background(Box::pin(mailboxes::run(shared.broker.clone(), shared.directory.clone(), seed)));
         if let Some(inspector) = inspector {
-            background(Box::pin(broker_inspection::run(inspector, Arc::clone(&readiness))));
+            background(Box::pin(broker_inspection::run(inspector, Arc::clone(&shared))));
         }
         background(Box::pin(announcements::tell(Arc::clone(&shared), outbox)));
         background(Box::pin(announcements::listen(Arc::clone(&shared), seed)));
         background(Box::pin(dead_letters::run(Arc::clone(&shared), seed)));
         background(Box::pin(Arc::clone(&readiness).watch_broker(Arc::clone(&shared))));
+        background(Box::pin(readiness::watch_depth(Arc::clone(&shared))));
         let admin = admin.map(|admin| {
             let (shared, readiness, over) = (Arc::clone(&shared), Arc::clone(&readiness), over.clone());
             tokio::spawn(async move {

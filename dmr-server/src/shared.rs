@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::metrics::ServerMetrics;
+use crate::readiness::Readiness;
 use crate::registry::Registry;
 
 /// One server, as its links see it.
@@ -28,6 +29,8 @@ pub(crate) struct Shared<B: Broker> {
     pub(crate) broker: B,
     /// The directory in use.
     pub(crate) directory: watch::Receiver<VerifiedDirectory>,
+    /// What stands in the way of serving.
+    pub(crate) readiness: Arc<Readiness>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) allowances: Allowances,

@@ -5,25 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmr_core::frame::{AgentFrame, ChannelBinding, ServerFrame, Settlement};
-use dmr_core::id::StoreId;
 use dmr_core::reason::{CloseReason, FailureReason, RejectReason};
 use dmr_crypto::VerifiedDirectory;
-use dmr_transport::memory::{MemoryBroker, MemoryLink, QueueLimits};
+use dmr_transport::memory::{MemoryBroker, MemoryLink};
 use dmr_transport::{Broker, LinkReceiver, Publication, PublishError, Received};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::allowance::Allowances;
-use crate::announcements;
-use crate::clock::Clock;
-use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::listener;
-use crate::metrics::ServerMetrics;
-use crate::registry::Registry;
 use crate::shared::Shared;
 use crate::testing::agent::TestAgent;
-use crate::testing::network::{Network, name, now};
+use crate::testing::network::Network;
+use crate::testing::server;
 
 /// A server without its ports.
 struct Stage {
@@ -34,25 +28,10 @@ struct Stage {
 
 impl Stage {
     async fn of(network: &Network, limits: Limits) -> Self {
-        let clock = Clock::starting_at(now());
-        let store = StoreId::from_custom_bytes([1; 16]);
-        let broker = MemoryBroker::new(store, QueueLimits::default(), move || clock.now().wall);
-        crate::directory_task::declare(&broker, &network.directory).await;
-        let publish = watch::Sender::new(network.directory.clone());
-        let shared = Arc::new(Shared {
-            network: name("testnet"),
-            name: name("relay"),
-            keys: None,
-            clock,
-            broker: broker.clone(),
-            directory: publish.subscribe(),
-            gate: Gate::new(limits.clone(), clock),
-            registry: Registry::new(limits.links_per_participant),
-            announcer: announcements::announcer().0,
-            allowances: Allowances::new(limits.clone(), clock),
-            metrics: ServerMetrics::register(&name("testnet")),
-            limits,
-        });
+        let broker = server::memory();
+        let everybody: Vec<_> = network.directory.directory().participants.iter().map(|entry| entry.id).collect();
+        broker.declare(&everybody).await.unwrap();
+        let (shared, publish) = server::shared(network, limits, broker.clone());
         Self { shared, broker, publish }
     }
 
@@ -84,6 +63,16 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_given_a_session_on_a_broker_that_must_not_be_used() {
+    let network = Network::of(&["tax"]);
+    let stage = Stage::of(&network, Limits::default()).await;
+    stage.shared.readiness.note_unfit(Some("a policy is missing".into()));
+    assert_eq!(stage.connect().close_reason().await, Some(CloseReason::Unavailable));
+    stage.shared.readiness.note_unfit(None);
+    stage.log_in(&network, "tax").await;
 }
 
 #[tokio::test(start_paused = true)]

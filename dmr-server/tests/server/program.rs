@@ -5,6 +5,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use dmr_core::directory::Validity;
+use dmr_core::reason::CloseReason;
 use dmr_crypto::ServerKeys;
 use dmr_transport::service::state_file;
 
@@ -86,6 +87,18 @@ async fn a_check_of_a_broker_that_does_not_answer_says_where_it_asked_and_what_t
     assert!(error.contains("http://127.0.0.1:1") && error.contains("rabbitmq_management"), "{error}");
     let off = check(&network, &["--broker", "amqp://127.0.0.1:1", "--broker-check", "off"]).await;
     assert_eq!(off.0, Some(0), "{}", off.2);
+}
+
+#[tokio::test]
+async fn a_server_whose_broker_could_not_be_looked_at_is_not_ready_and_turns_agents_away() {
+    let network = Network::of(&["tax"]);
+    // Nobody listens on port 1.
+    let broker = ["--broker", "amqp://127.0.0.1:1", "--broker-management", "http://127.0.0.1:1"];
+    let server = TestServer::start_with(&network, &broker).await;
+    let (status, body) = server.page("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("the broker's settings"), "{body}");
+    assert_eq!(server.dial().await.close_reason().await, Some(CloseReason::Unavailable));
 }
 
 #[tokio::test]
