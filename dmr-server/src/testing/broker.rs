@@ -77,8 +77,12 @@ impl Broker for Troubled {
         self.inner.dead_letters().await
     }
 
-    async fn announce(&self, announcement: Announcement) {
-        self.inner.announce(announcement).await;
+    async fn announce(&self, announcement: Announcement) -> bool {
+        self.inner.announce(announcement).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 
     async fn announcements(&self) -> Result<Self::Announcements, BrokerError> {
