@@ -117,7 +117,7 @@ impl AmqpBroker {
     pub async fn kept_letters(&self) -> Result<KeptLetters, BrokerError> {
         let open = self.inner.consuming.first().soon().await?;
         let (config, publisher) = (Arc::clone(&self.inner.config), Arc::clone(&self.inner.publisher));
-        KeptLetters::open(config, publisher, &open).await
+        KeptLetters::open(self.clone(), config, publisher, &open).await
     }
 
     /// Throws away every dead letter that is kept for the operator, and says how many there were.
@@ -294,7 +294,11 @@ impl Broker for AmqpBroker {
     }
 
     async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
-        self.inner.publisher.store(&publication, self.inner.config.now()).await?;
+        let stored = self.inner.publisher.store(&publication, self.inner.config.now()).await;
+        if let Err(PublishError::Unroutable(mailbox)) = stored {
+            self.inner.subscriptions.orphan(mailbox);
+        }
+        stored?;
         self.inner.mailboxes.passed(publication.envelope.len());
         Ok(())
     }

@@ -11,6 +11,7 @@ use lapin::message::BasicGetMessage;
 use lapin::options::{BasicAckOptions, BasicGetOptions, QueuePurgeOptions};
 use tokio::time::timeout;
 
+use super::broker::AmqpBroker;
 use super::config::AmqpConfig;
 use super::connection::Open;
 use super::errors::unavailable;
@@ -64,6 +65,8 @@ pub enum Redrive {
 #[derive(Debug)]
 pub struct KeptLetters {
     channel: OwnedChannel,
+    /// Its connections end with the last handle, and the channel with them.
+    _broker: AmqpBroker,
     config: Arc<AmqpConfig>,
     publisher: Arc<Publisher>,
     /// Letters that were there when the look began: one that comes back is not met twice.
@@ -74,13 +77,14 @@ pub struct KeptLetters {
 
 impl KeptLetters {
     pub(super) async fn open(
+        broker: AmqpBroker,
         config: Arc<AmqpConfig>,
         publisher: Arc<Publisher>,
         open: &Open,
     ) -> Result<Self, BrokerError> {
         let left = Looks::new(open, config.answer_timeout).at(KEPT).await?.map_or(0, |waiting| waiting.ready);
         let channel = open.channel().await?;
-        Ok(Self { channel, config, publisher, left, tag: None, redriven: BTreeSet::new() })
+        Ok(Self { channel, _broker: broker, config, publisher, left, tag: None, redriven: BTreeSet::new() })
     }
 
     /// How many letters are left to look at.
