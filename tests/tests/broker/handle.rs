@@ -19,8 +19,8 @@ use dmr_transport::amqp::{AmqpBroker, AmqpConfig, Redrive};
 use dmr_transport::{Broker, Disposition, Publication, Subscription};
 
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    Timestamp(u64::try_from(since.as_millis()).unwrap())
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::default().plus(since)
 }
 
 /// A node with the shipped policies, and a handle to it.
@@ -45,16 +45,16 @@ fn publication(mailbox: ParticipantId, envelope: Bytes) -> Publication {
 }
 
 /// What a server could store for these recipients. Nobody could open it.
-fn envelope(recipients: &[ParticipantId]) -> Envelope {
+fn envelope(recipients: &[ParticipantId]) -> Outcome<Envelope> {
     let recipients = recipients.iter().map(|participant| Recipient { participant: *participant, key: KeyId([3; 16]) });
     let count = recipients.len();
     let header = Header {
         suite: Suite::X25519,
-        network: "demo".parse().unwrap(),
+        network: "demo".parse().doing("a name")?,
         id: MessageId::from_custom_bytes([9; 16]),
         sender: participant(1),
         sender_key: KeyId([2; 16]),
-        recipients: Recipients::new(recipients.collect()).unwrap(),
+        recipients: Recipients::new(recipients.collect()).doing("recipients")?,
         kind: Kind::EVENT,
         created: now(),
         expires: now().plus(Duration::from_secs(600)),
@@ -63,7 +63,8 @@ fn envelope(recipients: &[ParticipantId]) -> Envelope {
         key_commitment: KeyCommitment([5; 32]),
     };
     let wrap = Wrap { enc: vec![1; 32].into(), ct: vec![2; 48].into() };
-    Envelope::encode(&header.encode().unwrap(), &vec![wrap; count], &[7; 512], &[8; 64]).unwrap()
+    let header = header.encode().doing("a header")?;
+    Envelope::encode(&header, &vec![wrap; count], &[7; 512], &[8; 64]).doing("an envelope")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,7 +156,7 @@ async fn a_message_that_died_in_two_mailboxes_is_redriven_into_both() -> Outcome
     let (_node, broker) = stage().await?;
     let mailboxes = [participant(2), participant(3)];
     broker.declare(&mailboxes).await.doing("declaring")?;
-    let envelope = envelope(&mailboxes);
+    let envelope = envelope(&mailboxes)?;
     for mailbox in mailboxes {
         broker.publish(publication(mailbox, envelope.bytes().clone())).await.doing("publishing")?;
         let mut subscription = broker.subscribe(mailbox, 8).await.doing("subscribing")?;
