@@ -5,4 +5,5 @@
 
 mod cast;
 mod leader;
+mod majority;
 mod stage;
