@@ -6,4 +6,5 @@
 mod cast;
 mod leader;
 mod majority;
+mod rolling;
 mod stage;
