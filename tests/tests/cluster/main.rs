@@ -5,6 +5,8 @@
 
 mod cast;
 mod leader;
+mod link;
 mod majority;
 mod rolling;
 mod stage;
+mod superseded;
