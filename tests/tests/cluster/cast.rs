@@ -20,7 +20,6 @@ pub(crate) const SETTLING: Duration = Duration::from_secs(120);
 /// A participant's agent, and the service behind it.
 pub(crate) struct Party {
     pub(crate) name: String,
-    pub(crate) plan: AgentPlan,
     pub(crate) agent: Agent,
     pub(crate) service: Chatbot,
 }
@@ -42,9 +41,11 @@ impl Party {
         let service = service(history, network, &PARTICIPANTS, name, reply).await?;
         let servers: Vec<_> = relays.iter().map(|relay| relay.server.url()).collect();
         let plan = AgentPlan::new(network, name, servers.join(","))?;
+        // A call that is not answered is made again before long.
+        let plan = plan.with("--deliver-timeout", "2s").with("--deliver-attempts", "8");
         let plan = plan.deliver_to(service.url()).with("--log", "info");
         let agent = plan.start(network).await?;
-        Ok(Self { name: name.to_owned(), plan, agent, service })
+        Ok(Self { name: name.to_owned(), agent, service })
     }
 
     /// Both participants, each connected to one of these servers.

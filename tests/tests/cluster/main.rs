@@ -4,6 +4,7 @@
 //! short, `tests/run --long` in full. Where the harm is to the broker alone, no agent may lose its link by it.
 
 mod cast;
+mod confirm;
 mod leader;
 mod link;
 mod majority;
