@@ -9,5 +9,6 @@ mod leader;
 mod link;
 mod majority;
 mod rolling;
+mod several;
 mod stage;
 mod superseded;
