@@ -5,6 +5,7 @@
 
 mod cast;
 mod confirm;
+mod dead;
 mod leader;
 mod link;
 mod majority;
