@@ -9,6 +9,7 @@ mod dead;
 mod leader;
 mod link;
 mod majority;
+mod replicas;
 mod rolling;
 mod several;
 mod stage;
