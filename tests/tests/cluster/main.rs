@@ -9,6 +9,7 @@ mod dead;
 mod leader;
 mod link;
 mod majority;
+mod recipient;
 mod replicas;
 mod rolling;
 mod several;
