@@ -230,7 +230,7 @@ impl Node {
         self.process.as_ref().doing("the node to resume")?.resume()
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(super) fn path(&self, file: &str) -> PathBuf {
         self.site.directory().join(&self.name).join(file)
     }
 

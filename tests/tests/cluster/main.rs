@@ -3,6 +3,7 @@
 //! One module is one kind of harm, under load in both directions, with a verdict over its history. `tests/run` runs them
 //! short, `tests/run --long` in full. Where the harm is to the broker alone, no agent may lose its link by it.
 
+mod authority;
 mod cast;
 mod confirm;
 mod dead;
@@ -15,3 +16,4 @@ mod rolling;
 mod several;
 mod stage;
 mod superseded;
+mod tls;
