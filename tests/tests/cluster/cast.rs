@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use dmr_tests::agent::{Agent, AgentPlan};
+use dmr_tests::agent::{Agent, AgentPlan, chat_message};
+use dmr_tests::caller::Answer;
 use dmr_tests::chatbot::{Chatbot, Reply};
 use dmr_tests::failure::Outcome;
-use dmr_tests::history::{Event, History, Verdict, judge};
+use dmr_tests::history::{Event, History, Verdict, digest, judge};
 use dmr_tests::load::{Lane, service};
 use dmr_tests::network::Network;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stage::Relay;
 
@@ -55,10 +56,30 @@ impl Party {
         Ok([tax, Self::start(network, police, relays, history).await?])
     }
 
+    /// Posts one message by hand, under an id made of this number, that lives so many seconds. It is noted as sent; the
+    /// answer is for the drill to note.
+    #[expect(clippy::indexing_slicing, reason = "indexing a JSON object adds what is not there; it never panics")]
+    pub(crate) async fn post(&self, to: &str, number: usize, seconds: u32, history: &History) -> Outcome<Posted> {
+        let id = format!("0193a5c8-7e1d-7cc2-8f4e-{number:012x}");
+        let mut body = chat_message(to, &format!("Is anybody there? {number}"));
+        body["id"] = json!(id);
+        body["expiresInSeconds"] = json!(seconds);
+        let (from, to, hash) = (self.name.clone(), to.to_owned(), digest(&body["payload"]));
+        history.note(Event::Send { id: id.clone(), from, to, sequence: 0, hash });
+        let answer = self.agent.api.post("/v1/messages", &body).await?;
+        Ok(Posted { id, answer })
+    }
+
     /// The way from this party to another.
     pub(crate) fn lane_to(&self, other: &Self) -> Lane {
         Lane { from: self.name.clone(), api: self.agent.api.clone(), to: other.name.clone() }
     }
+}
+
+/// A message that was posted by hand.
+pub(crate) struct Posted {
+    pub(crate) id: String,
+    pub(crate) answer: Answer,
 }
 
 /// Both ways between two parties.

@@ -1,15 +1,13 @@
 //! A message dies at the broker, and its sender is connected to another server than the one that finds it dead.
 
-use dmr_tests::agent::chat_message;
 use dmr_tests::drill::{count, turn};
 use dmr_tests::failure::Outcome;
-use dmr_tests::history::{Event, Fate, History, digest};
+use dmr_tests::history::{Event, Fate, History};
 use dmr_tests::load::{Load, LoadPlan};
 use dmr_tests::network::Network;
 use dmr_tests::patience::until;
-use serde_json::json;
 
-use crate::cast::{PARTICIPANTS, Party, SETTLING, lanes};
+use crate::cast::{PARTICIPANTS, Party, Posted, SETTLING, lanes};
 use crate::stage::{Relay, single};
 
 /// Who is in the directory and never there.
@@ -32,13 +30,8 @@ async fn a_sender_learns_what_died_whichever_server_finds_the_letter() -> Outcom
     let api = &parties[0].agent.api;
     let mut ids = Vec::new();
     for number in 0..dying {
-        let id = format!("0193a5c8-7e1d-7cc2-8f4e-{number:012x}");
-        let mut body = chat_message(AWAY, &format!("Are you there? {number}"));
-        body["id"] = json!(id);
-        body["expiresInSeconds"] = json!(2);
-        let (from, to, hash) = (parties[0].name.clone(), AWAY.to_owned(), digest(&body["payload"]));
-        history.note(Event::Send { id: id.clone(), from, to, sequence: 0, hash });
-        api.post("/v1/messages", &body).await?.well()?;
+        let Posted { id, answer } = parties[0].post(AWAY, number, 2, &history).await?;
+        answer.well()?;
         history.note(Event::Accepted { id: id.clone() });
         ids.push(id);
     }

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use dmr_tests::agent::chat_message;
 use dmr_tests::drill::{count, turn};
 use dmr_tests::failure::{Failure, Outcome};
-use dmr_tests::history::{Event, History, digest};
+use dmr_tests::history::{Event, History};
 use dmr_tests::load::{Load, LoadPlan};
 use dmr_tests::network::Network;
 use dmr_tests::patience::until;
-use serde_json::json;
 
-use crate::cast::{PARTICIPANTS, Party, SETTLING, lanes};
+use crate::cast::{PARTICIPANTS, Party, Posted, SETTLING, lanes};
 use crate::stage::{Relay, cluster, nodes};
 
 /// From the return of the nodes to the first message that is accepted.
@@ -80,17 +78,7 @@ async fn without_a_majority_nothing_is_accepted_and_all_of_it_is_afterwards() ->
 /// Asks both agents to send a message, and sees that they say "not now". Such a message may still arrive later.
 async fn refused(parties: &[Party; 2], history: &History) -> Outcome {
     for (party, recipient) in parties.iter().zip(PARTICIPANTS.iter().rev()) {
-        let id = format!("0193a5c8-7e1d-7cc2-8f4e-{:012x}", history.entries().len());
-        let mut body = chat_message(recipient, "Is anybody there?");
-        body["id"] = json!(id);
-        history.note(Event::Send {
-            id: id.clone(),
-            from: party.name.clone(),
-            to: (*recipient).to_owned(),
-            sequence: 0,
-            hash: digest(&body["payload"]),
-        });
-        let answer = party.agent.api.post("/v1/messages", &body).await?;
+        let Posted { id, answer } = party.post(recipient, history.entries().len(), 3_600, history).await?;
         let why = format!("{} {}", answer.status, answer.text);
         if !matches!(answer.status, 429 | 503 | 504) {
             return Err(Failure::new(format!("not refused for now: {why}")));
