@@ -28,6 +28,7 @@ mod shipped;
 mod store;
 mod stream;
 mod subscription;
+mod tentative;
 pub mod topology;
 
 pub use address::{AmqpAddress, AmqpAddressError};

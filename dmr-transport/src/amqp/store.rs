@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::connection::{KeptConnection, Open};
 use super::errors::unavailable;
 use super::publisher::{Outcome, Outgoing, Publisher, waiting};
+use super::tentative::Tentative;
 use super::topology::{EXCHANGE, STORE, short};
 use crate::broker::BrokerError;
 
@@ -55,7 +56,8 @@ pub(super) async fn name(
 /// The first record of the stream.
 async fn first(open: &Open) -> Result<StoreId, BrokerError> {
     let failed = |error: lapin::Error| unavailable(&error);
-    let channel = open.channel().await.map_err(failed)?;
+    // Its caller may lose patience; what is left then ends by itself.
+    let channel = Tentative::new(open.channel().await.map_err(failed)?);
     channel.basic_qos(1, BasicQosOptions::default()).await.map_err(failed)?;
     let mut arguments = FieldTable::default();
     arguments.insert(short("x-stream-offset"), AMQPValue::LongString("first".into()));

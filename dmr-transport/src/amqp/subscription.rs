@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use dmr_core::id::{MessageId, ParticipantId};
 use dmr_core::time::Timestamp;
-use lapin::Channel;
 use lapin::message::Delivery as Message;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
@@ -21,6 +20,7 @@ use super::errors::{is_not_found, unavailable};
 use super::facts::{self, SENDER};
 use super::graveyard::Graveyard;
 use super::metrics::ConsumerMetrics;
+use super::tentative::Tentative;
 use super::topology::{mailbox_name, short};
 use crate::broker::{BrokerError, Delivery, Disposition, Subscription, Tag};
 
@@ -110,31 +110,6 @@ pub struct AmqpSubscription {
     ended: bool,
 }
 
-/// A channel on which somebody is subscribing. Dropped before that has succeeded, it is closed: a broker that was slow to
-/// answer makes the consumer all the same, and would deliver to nobody as long as the channel lives.
-struct Attempt(Option<Channel>);
-
-impl Attempt {
-    fn channel(&self) -> Result<&Channel, BrokerError> {
-        self.0.as_ref().ok_or(BrokerError::SubscriptionEnded)
-    }
-
-    /// The channel, which is left open.
-    fn succeeded(mut self) -> Result<Channel, BrokerError> {
-        self.0.take().ok_or(BrokerError::SubscriptionEnded)
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        let Some(channel) = self.0.take().filter(|channel| channel.status().connected()) else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // The broker answers in order, after what it has not answered yet; or the connection ends.
-            runtime.spawn(async move { channel.close(200, "not subscribed in time".into()).await });
-        }
-    }
-}
-
 /// What a subscription needs of the broker's handle.
 pub(super) struct Terms<'a> {
     pub(super) subscriptions: &'a Subscriptions,
@@ -151,8 +126,7 @@ impl AmqpSubscription {
         terms: Terms<'_>,
     ) -> Result<Self, BrokerError> {
         let prefetch = prefetch.max(1);
-        let attempt = Attempt(Some(open.channel().await.map_err(|error| unavailable(&error))?));
-        let channel = attempt.channel()?;
+        let channel = Tentative::new(open.channel().await.map_err(|error| unavailable(&error))?);
         channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(|error| unavailable(&error))?;
         let queue = mailbox_name(mailbox);
         let options = BasicConsumeOptions::default();
@@ -160,7 +134,7 @@ impl AmqpSubscription {
         let consumer = consumer.map_err(|error| {
             if is_not_found(&error) { BrokerError::UnknownMailbox(mailbox) } else { unavailable(&error) }
         })?;
-        let channel = attempt.succeeded()?;
+        let channel = channel.keep();
         // Each delivery is settled once and at most as many as the prefetch are unsettled: neither ever fills.
         let (settlements, taken) = mpsc::channel(usize::from(prefetch));
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
