@@ -11,8 +11,9 @@ use dmr_tests::network::Network;
 use crate::cast::{PARTICIPANTS, Party, SETTLING, lanes};
 use crate::stage::{Relay, cluster, nodes};
 
-/// From the order to end until the other server has the agents and messages are accepted.
-const MOVE: Duration = Duration::from_secs(5);
+/// From the order to end until the other server has the agents and messages are accepted. An agent goes at once, or after
+/// its grace period of 5 s, where it has deliveries whose receipts the draining server does not take any more.
+const MOVE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_of_all_servers_loses_and_refuses_nothing() -> Outcome {
