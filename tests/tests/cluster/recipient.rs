@@ -24,7 +24,7 @@ async fn what_a_killed_server_had_delivered_comes_again_through_the_other_as_one
     let network = Network::new("demo", &PARTICIPANTS)?;
     let mut relays =
         [Relay::start(&network, "relay-1", &[node]).await?, Relay::start(&network, "relay-2", &[node]).await?];
-    let silent = Arc::new(AtomicBool::new(true));
+    let silent = Arc::new(AtomicBool::new(false));
     let is_silent = Arc::clone(&silent);
     let reply = move |_: &_| if is_silent.load(Ordering::SeqCst) { Reply::Silence } else { Reply::Taken };
     let [tax, police] = PARTICIPANTS;
@@ -46,6 +46,7 @@ async fn what_a_killed_server_had_delivered_comes_again_through_the_other_as_one
     let plan = LoadPlan { per_second: 100, ..LoadPlan::new(messages) };
     let load = Load::start(plan, lanes(&parties), &history);
     load.accepted(messages / 4).await?;
+    silent.store(true, Ordering::SeqCst);
     let offered = |event: &Event| matches!(event, Event::Sink { taken: false, .. });
     until("deliveries wait for the service", async || Ok(history.count(offered) >= 16)).await?;
     relays[place].server.process.kill()?;
