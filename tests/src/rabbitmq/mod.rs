@@ -27,6 +27,7 @@ pub mod facts;
 pub mod fault;
 pub mod installation;
 pub mod node;
+pub mod operator;
 pub mod plan;
 pub mod ports;
 pub mod shared;

@@ -148,8 +148,13 @@ impl Node {
 
     /// Waits until it serves AMQP and its management API.
     pub(super) async fn ready(&mut self) -> Outcome {
+        self.ready_within(START).await
+    }
+
+    /// The same with another limit.
+    pub(super) async fn ready_within(&mut self, limit: Duration) -> Outcome {
         let what = format!("{} serves", self.name());
-        let waited = eventually(&what, START, async || {
+        let waited = eventually(&what, limit, async || {
             if let Some(status) = self.process.as_mut().doing(&what)?.ended()? {
                 return Ok(Some(Err(Failure::new(format!("{} has ended: {status}", self.name)))));
             }
@@ -230,7 +235,7 @@ impl Node {
         self.process.as_ref().doing("the node to resume")?.resume()
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(super) fn path(&self, file: &str) -> PathBuf {
         self.site.directory().join(&self.name).join(file)
     }
 
