@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use super::connection::{KeptConnection, Open};
 use super::errors::unavailable;
-use super::publisher::{Outcome, Outgoing, Publisher, waiting};
-use super::topology::{EXCHANGE, STORE, short};
+use super::publisher::{Outcome, Outgoing, Publisher};
+use super::topology::{self, EXCHANGE, STORE, short};
 use crate::broker::BrokerError;
 
 /// Time for the stream's first record.
@@ -32,10 +32,8 @@ pub(super) async fn name(
     consuming: &Open,
     fresh: StoreId,
 ) -> Result<StoreId, BrokerError> {
-    let Some((records, _)) = waiting(publishing, STORE).await? else {
-        return Err(BrokerError::Unavailable("the stream that names the store is gone".into()));
-    };
-    if records == 0 {
+    let late = |_| BrokerError::Unavailable("the stream that names the store was not made in time".into());
+    if timeout(PATIENCE, records(publishing)).await.map_err(late)?? == 0 {
         let outgoing = Outgoing {
             exchange: EXCHANGE,
             routing_key: STORE,
@@ -50,6 +48,15 @@ pub(super) async fn name(
     timeout(PATIENCE, first(consuming))
         .await
         .map_err(|_| BrokerError::Unavailable("the store's name could not be read in time".into()))?
+}
+
+/// Makes sure that the stream exists, and says how many records it has.
+async fn records(publishing: &KeptConnection) -> Result<u32, BrokerError> {
+    let failed = |error: lapin::Error| unavailable(&error);
+    let channel = publishing.now()?.channel().await.map_err(failed)?;
+    let records = topology::declare_store(&channel).await.map_err(failed)?;
+    let _ = channel.close(200, "declared".into()).await;
+    Ok(records)
 }
 
 /// The first record of the stream.

@@ -75,14 +75,14 @@ const EXCHANGES: [Exchange; 3] = [
 
 const QUORUM: &str = "quorum";
 
-const QUEUES: [Queue; 4] = [
+const QUEUES: [Queue; 3] = [
     Queue { name: DEAD, kind: QUORUM, source: DEAD_EXCHANGE },
     Queue { name: KEPT, kind: QUORUM, source: DEAD_EXCHANGE },
     Queue { name: PROBE, kind: QUORUM, source: EXCHANGE },
-    Queue { name: STORE, kind: "stream", source: EXCHANGE },
 ];
 
-/// Makes sure that everything but the mailboxes exists.
+/// Makes sure that everything exists that publishing needs, but the mailboxes. The stream is not among it: it cannot be
+/// declared while it has no leader, and servers that know the store's name go on without it.
 pub(super) async fn declare(channel: &Channel) -> lapin::Result<()> {
     for exchange in &EXCHANGES {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -95,6 +95,13 @@ pub(super) async fn declare(channel: &Channel) -> lapin::Result<()> {
     Ok(())
 }
 
+/// Makes sure that the stream exists that names the store, and says how many records it has.
+pub(super) async fn declare_store(channel: &Channel) -> lapin::Result<u32> {
+    let records = declare_queue(channel, STORE, "stream").await?;
+    bind(channel, STORE, EXCHANGE).await?;
+    Ok(records)
+}
+
 /// Makes sure that a mailbox exists and that its messages find it.
 pub(super) async fn declare_mailbox(channel: &Channel, mailbox: ParticipantId) -> lapin::Result<()> {
     let name = mailbox_name(mailbox);
@@ -102,11 +109,12 @@ pub(super) async fn declare_mailbox(channel: &Channel, mailbox: ParticipantId) -
     bind(channel, &name, EXCHANGE).await
 }
 
-async fn declare_queue(channel: &Channel, name: &str, kind: &str) -> lapin::Result<()> {
+/// Declares a queue, and says how many messages are in it.
+async fn declare_queue(channel: &Channel, name: &str, kind: &str) -> lapin::Result<u32> {
     let mut arguments = FieldTable::default();
     arguments.insert(short("x-queue-type"), AMQPValue::LongString(kind.into()));
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(short(name), options, arguments).await.map(drop)
+    Ok(channel.queue_declare(short(name), options, arguments).await?.message_count())
 }
 
 /// Binds a queue to an exchange under its own name.
