@@ -5,5 +5,11 @@
 
 mod broker_restarted;
 mod cast;
+mod consumer_ended;
+mod dead_letters_full;
+mod mailbox_full;
+mod memory_alarm;
+mod operator;
 mod server_killed;
 mod stage;
+mod unroutable;

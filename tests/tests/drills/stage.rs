@@ -63,7 +63,7 @@ pub(crate) async fn import_policies(node: &Node) -> Outcome {
 }
 
 /// A policy as it is shipped, with another bound of messages, to go before it where the pattern matches.
-pub(crate) fn policy_bounded(name: &str, pattern: &str, messages: usize) -> Outcome<Value> {
+pub(crate) fn policy_bounded(name: &str, pattern: &str, messages: u64) -> Outcome<Value> {
     let shipped = read_json(&workspace().join("deploy/rabbitmq/definitions.json"))?;
     let policies = shipped["policies"].as_array().doing("the policies that are shipped")?;
     let mut policy = policies.iter().find(|policy| policy["name"] == name).doing(name)?.clone();
@@ -125,7 +125,8 @@ impl Ensemble {
     /// Makes sure that the agents noticed nothing: each has the one link that it began with.
     pub(crate) async fn assert_no_agent_reconnected(&self) -> Outcome {
         for party in [&self.tax, &self.police] {
-            let links = party.agent.api.metric("dmr_socket_connections_total", &[]).await?.doing("links of an agent")?;
+            let links =
+                party.agent.api.metric("dmr_socket_connections_total", &[]).await?.doing("links of an agent")?;
             assert!((links - 1.0).abs() < 0.5, "{} had {links} links", party.name);
         }
         Ok(())
