@@ -202,7 +202,11 @@ impl Broker for AmqpBroker {
     }
 
     async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
-        self.inner.publisher.store(&publication, self.inner.config.now()).await?;
+        let stored = self.inner.publisher.store(&publication, self.inner.config.now()).await;
+        if let Err(PublishError::Unroutable(mailbox)) = stored {
+            self.inner.subscriptions.orphan(mailbox);
+        }
+        stored?;
         self.inner.mailboxes.passed(publication.envelope.len());
         Ok(())
     }

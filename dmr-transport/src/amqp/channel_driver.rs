@@ -55,6 +55,8 @@ pub(super) struct ChannelDriver {
     /// Has room for the whole prefetch.
     pub(super) deliveries: mpsc::Sender<Message>,
     pub(super) settlements: mpsc::Receiver<Settlement>,
+    /// Cancelled when the mailbox was seen to be gone.
+    pub(super) orphaned: CancellationToken,
     /// Cancelled once the broker has back what was not settled.
     pub(super) closed: CancellationToken,
 }
@@ -102,6 +104,7 @@ impl ChannelDriver {
                         return Err(Over);
                     }
                 }
+                () = self.orphaned.cancelled() => return Err(Over),
                 Some((tag, buried)) = burials.next(), if !burials.is_empty() => {
                     if buried {
                         acks.add(tag);

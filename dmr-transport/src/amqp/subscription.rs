@@ -36,6 +36,8 @@ struct Place {
     unsettled: Mutex<BTreeMap<u64, Unsettled>>,
     /// Carries deliveries that came from the broker to whoever takes them. Weak, so that it ends with the channel.
     deliveries: mpsc::WeakSender<Message>,
+    /// Cancelled when the mailbox was seen to be gone.
+    orphaned: CancellationToken,
     /// Cancelled once the broker has back what this subscription had not settled.
     closed: CancellationToken,
 }
@@ -77,6 +79,13 @@ impl Subscriptions {
         let all = futures_util::future::join_all(ending.iter().map(CancellationToken::cancelled));
         // Late is only out of order.
         let _ = timeout(patience, all).await;
+    }
+
+    /// Ends the subscriptions to a mailbox that was seen to be gone. The broker tells its consumers, unless the mailbox
+    /// is made again at once: then it may take a consumer for one of the new mailbox whose deliveries nobody gets.
+    pub(super) fn orphan(&self, mailbox: ParticipantId) {
+        let places = self.places();
+        places.iter().filter(|place| place.mailbox == mailbox).for_each(|place| place.orphaned.cancel());
     }
 
     /// How many deliveries wait here to be taken.
@@ -136,14 +145,26 @@ impl AmqpSubscription {
         // Each delivery is settled once and at most as many as the prefetch are unsettled: neither ever fills.
         let (settlements, taken) = mpsc::channel(usize::from(prefetch));
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
-        let closed = CancellationToken::new();
-        let place =
-            Place { mailbox, unsettled: Mutex::default(), deliveries: sender.downgrade(), closed: closed.clone() };
-        let place = Arc::new(place);
+        let (orphaned, closed) = (CancellationToken::new(), CancellationToken::new());
+        let place = Arc::new(Place {
+            mailbox,
+            unsettled: Mutex::default(),
+            deliveries: sender.downgrade(),
+            orphaned: orphaned.clone(),
+            closed: closed.clone(),
+        });
         terms.subscriptions.places().push(Arc::clone(&place));
         let graveyard = terms.graveyard;
-        let driver =
-            ChannelDriver { channel, consumer, mailbox, graveyard, deliveries: sender, settlements: taken, closed };
+        let driver = ChannelDriver {
+            channel,
+            consumer,
+            mailbox,
+            graveyard,
+            deliveries: sender,
+            settlements: taken,
+            orphaned,
+            closed,
+        };
         tokio::spawn(driver.run());
         terms.metrics.active.increment(1.0);
         Ok(Self { deliveries, settlements, place, metrics: terms.metrics, ended: false })
