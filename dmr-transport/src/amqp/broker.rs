@@ -96,7 +96,7 @@ impl AmqpBroker {
         let open = self.inner.consuming.first().soon().await?;
         self.inner.publishing.soon().await?;
         let (config, publisher) = (Arc::clone(&self.inner.config), Arc::clone(&self.inner.publisher));
-        KeptLetters::open(config, &self.inner.publishing, publisher, &open).await
+        KeptLetters::open(self.clone(), config, &self.inner.publishing, publisher, &open).await
     }
 
     /// Throws away every dead letter that is kept for the operator, and says how many there were.

@@ -12,6 +12,7 @@ use lapin::message::BasicGetMessage;
 use lapin::options::{BasicAckOptions, BasicGetOptions, QueuePurgeOptions};
 use tokio::time::timeout;
 
+use super::broker::AmqpBroker;
 use super::config::AmqpConfig;
 use super::connection::{KeptConnection, Open};
 use super::errors::unavailable;
@@ -63,6 +64,8 @@ pub enum Redrive {
 #[derive(Debug)]
 pub struct KeptLetters {
     channel: Channel,
+    /// Its connections end with the last handle, and the channel with them.
+    _broker: AmqpBroker,
     config: Arc<AmqpConfig>,
     publisher: Arc<Publisher>,
     /// Letters that were there when the look began: one that comes back is not met twice.
@@ -73,6 +76,7 @@ pub struct KeptLetters {
 
 impl KeptLetters {
     pub(super) async fn open(
+        broker: AmqpBroker,
         config: Arc<AmqpConfig>,
         publishing: &KeptConnection,
         publisher: Arc<Publisher>,
@@ -80,7 +84,7 @@ impl KeptLetters {
     ) -> Result<Self, BrokerError> {
         let left = waiting(publishing, KEPT).await?.map_or(0, |(ready, _)| ready);
         let channel = open.channel().await.map_err(|error| unavailable(&error))?;
-        Ok(Self { channel, config, publisher, left, tag: None, redriven: BTreeSet::new() })
+        Ok(Self { channel, _broker: broker, config, publisher, left, tag: None, redriven: BTreeSet::new() })
     }
 
     /// How many letters are left to look at.
