@@ -1,5 +1,6 @@
 //! The harness's own brokers: that they start, are what they say, and leave nothing behind.
 
 mod cluster;
+mod conformance;
 mod consumer;
 mod node;
