@@ -49,7 +49,7 @@ async fn a_server_waits_for_a_broker_that_starts_later() -> Outcome {
     stage.history.fault_begins("no broker yet");
     let ensemble = Ensemble { server, tax, police };
     let load = Load::start(LoadPlan::new(messages), ensemble.lanes(), &stage.history);
-    stage.node.start_again().await?;
+    stage.boot().await?;
     assert_eq!(stage.history.accepted(), 0, "there was nobody who could have stored anything");
     import_policies(&stage.node).await?;
     stage.history.fault_ends("no broker yet");

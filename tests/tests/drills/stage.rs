@@ -30,7 +30,7 @@ impl Stage {
     /// The same with another plan of the node.
     pub(crate) async fn open_as(drill: &str, plan: &NodePlan) -> Outcome<Self> {
         let mut stage = Self::prepare(drill, plan).await?;
-        stage.node.start_again().await?;
+        stage.boot().await?;
         import_policies(&stage.node).await?;
         Ok(stage)
     }
@@ -44,6 +44,12 @@ impl Stage {
             .with("--broker", broker_url(&node))
             .with("--broker-management", node.management_url());
         Ok(Self { history, network, node, plan })
+    }
+
+    /// Starts the node. It answers a moment before it has started whole, and some commands cannot wait for that.
+    pub(crate) async fn boot(&mut self) -> Outcome {
+        self.node.start_again().await?;
+        self.node.ctl(&["await_startup"]).await.map(drop)
     }
 
     /// The queue of a participant.

@@ -34,6 +34,7 @@ async fn unroutable_messages_among_good_ones_are_each_answered_as_it_is() -> Out
     let _turn = turn().await;
     let messages = count(1_024, 10_048);
     let node = Node::start().await?;
+    node.ctl(&["await_startup"]).await?;
     import_policies(&node).await?;
     let address = broker_url(&node).parse().doing("the broker's address")?;
     let broker = AmqpBroker::start(AmqpConfig::new(vec![address], seed(), now), StoreId::from_custom_bytes([3; 16]));
