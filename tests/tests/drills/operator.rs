@@ -44,6 +44,7 @@ impl Stage {
 }
 
 /// What the command printed, which must have ended with this code.
+#[track_caller]
 fn ended_with(code: i32, ended: Ended) -> String {
     assert_eq!(ended.code, Some(code), "{}{}", ended.stdout, ended.stderr);
     format!("{}{}", ended.stdout, ended.stderr)
