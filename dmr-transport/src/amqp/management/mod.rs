@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use serde_json::Value;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 pub use address::{AddressError, ManagementAddress};
@@ -37,6 +38,10 @@ pub use figures::{Binding, Exchange, Node, Overview, Queue, QueueFigures, VhostP
 const PAGE: usize = 500;
 /// Most pages: 100,000 queues, twenty times what one RabbitMQ cluster should have.
 const PAGES: usize = 200;
+/// Answers of 500 that are taken for passing.
+const STUMBLES: u32 = 5;
+/// Time before asking again after one.
+const REST: Duration = Duration::from_millis(400);
 /// What is asked about a queue, so that the answer leaves out the rest.
 const QUEUE_COLUMNS: &str = "name,type,durable,arguments,members,online,leader,state,policy,operator_policy,\
                              effective_policy_definition,messages_ready,messages_unacknowledged,messages_dlx,\
@@ -136,12 +141,7 @@ impl Management {
                 encoded(self.vhost()),
                 encoded(pattern)
             );
-            let answer = match self.get(&path).await {
-                // RabbitMQ 3.10 stumbles over queues that are new, once: the next answer has them.
-                Err(ManagementError::Refused { status: 500, .. }) => self.get(&path).await,
-                answer => answer,
-            };
-            let answer = match answer {
+            let answer = match self.get_again(&path).await {
                 Ok(answer) => answer,
                 // Queues were deleted while their pages were turned.
                 Err(ManagementError::Refused { status: 400, .. }) if page > 1 => break,
@@ -208,6 +208,18 @@ impl Management {
         let answer = answer.map_err(|error| self.vhost_missing(error))?;
         let items = answer.as_array().and_then(|items| items.iter().map(parse).collect());
         items.ok_or_else(|| self.malformed(what))
+    }
+
+    /// Asks again while the broker stumbles: for a moment RabbitMQ 3.10 answers lists with 500 that have queues which were
+    /// declared just now.
+    async fn get_again(&self, path: &str) -> Result<Value, ManagementError> {
+        for _ in 0..STUMBLES {
+            match self.get(path).await {
+                Err(ManagementError::Refused { status: 500, .. }) => sleep(REST).await,
+                answer => return answer,
+            }
+        }
+        self.get(path).await
     }
 
     async fn get(&self, path: &str) -> Result<Value, ManagementError> {
