@@ -30,6 +30,7 @@ pub mod node;
 pub mod plan;
 pub mod ports;
 pub mod shared;
+pub mod shipped;
 pub mod site;
 pub mod warden;
 

@@ -7,13 +7,12 @@ use dmr_core::id::StoreId;
 use dmr_core::time::Timestamp;
 use dmr_tests::drill::{say, turn};
 use dmr_tests::failure::{Doing as _, Outcome};
-use dmr_tests::network::read_json;
-use dmr_tests::programs::workspace;
+use dmr_tests::rabbitmq::shipped::bounded;
 use dmr_tests::rabbitmq::{Node, shared};
 use dmr_transport::Broker as _;
 use dmr_transport::amqp::{AmqpBroker, AmqpConfig};
 use dmr_transport::conformance::broker::{self, Harness};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A virtual host for each rule, with the policy for mailboxes as it is shipped, and a bound.
 struct Rooms {
@@ -24,12 +23,8 @@ struct Rooms {
 
 impl Rooms {
     async fn open() -> Outcome<Self> {
-        let shipped = read_json(&workspace().join("deploy/rabbitmq/definitions.json"))?;
-        let policies = shipped["policies"].as_array().doing("the policies that are shipped")?;
-        let mailboxes = policies.iter().find(|policy| policy["name"] == "dmr-mailboxes");
-        let mut policy = mailboxes.doing("the policy for mailboxes")?.clone();
         // The bound is soft: a quorum queue takes one more.
-        policy["definition"]["max-length"] = json!(Self::MAILBOX - 1);
+        let policy = bounded("dmr-mailboxes", 11)?;
         Ok(Self { node: shared().await?, policy, next: AtomicU32::new(0) })
     }
 
@@ -50,6 +45,7 @@ impl Harness for Rooms {
 
     const MAILBOX: usize = 12;
 
+    #[expect(clippy::unwrap_used, reason = "the suite has no place for a broker that does not start")]
     async fn fresh(&self) -> AmqpBroker {
         self.room().await.unwrap()
     }

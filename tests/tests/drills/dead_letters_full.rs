@@ -9,10 +9,11 @@ use dmr_tests::failure::Outcome;
 use dmr_tests::history::Event;
 use dmr_tests::load::{Lane, Load, LoadPlan};
 use dmr_tests::patience::until;
+use dmr_tests::rabbitmq::shipped::bounded_for;
 use serde_json::json;
 
 use crate::cast::{PARTICIPANTS, Party};
-use crate::stage::{Ensemble, Stage, policy_bounded};
+use crate::stage::{Ensemble, Stage};
 
 /// What the full queue is bounded to. The bound is soft: it takes what is on its way when it is reached.
 const ROOM: u64 = 2;
@@ -28,7 +29,7 @@ async fn letters_that_find_no_room_stay_where_they_died_and_are_told_later() -> 
     // enough for the sender's agent to be there again when the letters come out: nobody waits to be told.
     let step = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 12000).";
     stage.node.eval(step).await?;
-    stage.node.put_policy("%2F", "small", &policy_bounded("dmr-dead", r"^dmr\.dead$", ROOM)?).await?;
+    stage.node.put_policy("%2F", "small", &bounded_for("dmr-dead", r"^dmr\.dead$", ROOM)?).await?;
     let mut server = stage.plan.start(&stage.network).await?;
     let tax = Party::start(&stage.network, PARTICIPANTS[0], &server, &stage.history).await?;
     for _ in 0..FIRST {

@@ -7,9 +7,10 @@ use dmr_tests::drill::{count, seed, turn};
 use dmr_tests::failure::Outcome;
 use dmr_tests::load::{Lane, Load, LoadPlan};
 use dmr_tests::patience::until;
+use dmr_tests::rabbitmq::shipped::bounded_for;
 
 use crate::cast::{PARTICIPANTS, Party};
-use crate::stage::{Ensemble, Stage, policy_bounded};
+use crate::stage::{Ensemble, Stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_mailbox_refuses_for_now_and_everything_it_took_is_delivered() -> Outcome {
@@ -17,7 +18,7 @@ async fn a_full_mailbox_refuses_for_now_and_everything_it_took_is_delivered() ->
     let (bound, messages) = (count(50, 1_000), count(200, 10_000));
     let stage = Stage::open("mailbox-full").await?;
     let pattern = format!("^{}$", stage.mailbox(PARTICIPANTS[1])?.replace('.', r"\."));
-    let small = policy_bounded("dmr-mailboxes", &pattern, u64::try_from(bound).unwrap_or_default())?;
+    let small = bounded_for("dmr-mailboxes", &pattern, u64::try_from(bound).unwrap_or_default())?;
     stage.node.put_policy("%2F", "small", &small).await?;
     let plan = stage.plan.clone().with("--broker-check", "warn");
     let server = plan.start(&stage.network).await?;

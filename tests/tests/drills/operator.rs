@@ -12,6 +12,7 @@ use dmr_tests::patience::{PATIENCE, eventually, until};
 use dmr_tests::process::{Ended, run};
 use dmr_tests::programs::dmr_server;
 use dmr_tests::rabbitmq::NodePlan;
+use dmr_tests::server::ServerPlan;
 use serde_json::{Value, json};
 
 use crate::cast::PARTICIPANTS;
@@ -29,18 +30,16 @@ impl Stage {
         run(dmr_server()?, &all)
     }
 
-    /// The same with what `run` is given besides, to its end.
-    fn program(&self, command: &str, more: &[&str]) -> Outcome<Ended> {
-        let mut args = self.plan.args().to_vec();
-        args[0] = command.to_owned();
-        args.extend(more.iter().map(|arg| (*arg).to_owned()));
-        run(dmr_server()?, &args)
-    }
-
     /// The dead letters, each as JSON.
     fn letters(&self) -> Outcome<Vec<Value>> {
         lines(&ended_with(0, self.operator(&["dead", "list", "--json"])?))
     }
+}
+
+/// Runs `run`, or another command with the same options, to its end.
+fn program(command: &str, plan: &ServerPlan) -> Outcome<Ended> {
+    let options = plan.args().iter().skip(1).map(String::as_str);
+    run(dmr_server()?, &std::iter::once(command).chain(options).collect::<Vec<_>>())
 }
 
 /// What the command printed, which must have ended with this code.
@@ -58,24 +57,22 @@ fn lines(text: &str) -> Outcome<Vec<Value>> {
 async fn a_broker_that_is_not_set_up_is_refused_and_told_how_to_mend_it() -> Outcome {
     let _turn = turn().await;
     let mut stage = Stage::prepare("operator-check", &NodePlan::default()).await?;
-    let silent = ended_with(1, stage.program("check", &[])?);
+    let silent = ended_with(1, program("check", &stage.plan)?);
     assert!(silent.contains("error:"), "{silent}");
     stage.boot().await?;
     for command in ["check", "run"] {
-        let refused = ended_with(1, stage.program(command, &[])?);
+        let refused = ended_with(1, program(command, &stage.plan)?);
         assert!(refused.contains("rabbitmqctl set_policy") && refused.contains("dmr-mailboxes"), "{refused}");
     }
     let wrong = stage.plan.clone().with("--broker", "amqp://guest:secret@127.0.0.1");
-    let mut wrong = wrong.args().to_vec();
-    wrong[0] = "check".to_owned();
-    let wrong = ended_with(64, run(dmr_server()?, &wrong)?);
+    let wrong = ended_with(64, program("check", &wrong)?);
     assert!(wrong.contains("password"), "{wrong}");
 
     import_policies(&stage.node).await?;
-    let fit = ended_with(0, stage.program("check", &[])?);
+    let fit = ended_with(0, program("check", &stage.plan)?);
     assert!(fit.contains("ok: network demo"), "{fit}");
     let _server = stage.plan.start(&stage.network).await?;
-    ended_with(0, stage.program("check", &[])?);
+    ended_with(0, program("check", &stage.plan)?);
     Ok(())
 }
 

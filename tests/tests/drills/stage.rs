@@ -3,12 +3,11 @@
 use dmr_tests::failure::{Doing as _, Outcome};
 use dmr_tests::history::History;
 use dmr_tests::load::Lane;
-use dmr_tests::network::{Network, read_json};
+use dmr_tests::network::Network;
 use dmr_tests::patience::until;
-use dmr_tests::programs::workspace;
+use dmr_tests::rabbitmq::shipped::definitions;
 use dmr_tests::rabbitmq::{Node, NodePlan};
 use dmr_tests::server::{Server, ServerPlan};
-use serde_json::{Value, json};
 
 use crate::cast::{PARTICIPANTS, Party};
 
@@ -65,18 +64,7 @@ pub(crate) fn broker_url(node: &Node) -> String {
 
 /// Sets the policies that servers insist on.
 pub(crate) async fn import_policies(node: &Node) -> Outcome {
-    node.import_definitions(&workspace().join("deploy/rabbitmq/definitions.json")).await
-}
-
-/// A policy as it is shipped, with another bound of messages, to go before it where the pattern matches.
-pub(crate) fn policy_bounded(name: &str, pattern: &str, messages: u64) -> Outcome<Value> {
-    let shipped = read_json(&workspace().join("deploy/rabbitmq/definitions.json"))?;
-    let policies = shipped["policies"].as_array().doing("the policies that are shipped")?;
-    let mut policy = policies.iter().find(|policy| policy["name"] == name).doing(name)?.clone();
-    policy["pattern"] = json!(pattern);
-    policy["priority"] = json!(20);
-    policy["definition"]["max-length"] = json!(messages);
-    Ok(policy)
+    node.import_definitions(&definitions()).await
 }
 
 /// A server and two parties that write to each other through it.
