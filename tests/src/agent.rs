@@ -88,10 +88,8 @@ impl AgentPlan {
     /// [`Failure`] with its last lines when it does not become ready.
     pub async fn start(&self, network: &Network) -> Outcome<Agent> {
         let agent = self.launch(network)?;
-        match agent.api.ready().await {
-            Ok(()) => Ok(agent),
-            Err(failure) => Err(Failure::new(format!("{failure}\n{}", agent.process.last_lines(20)))),
-        }
+        agent.ready().await?;
+        Ok(agent)
     }
 
     /// Starts it and returns at once, for one that is not expected to become ready.
@@ -107,6 +105,15 @@ impl AgentPlan {
 }
 
 impl Agent {
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// [`Failure`] with its last lines when it does not become ready.
+    pub async fn ready(&self) -> Outcome {
+        let failed = |failure| Failure::new(format!("{failure}\n{}", self.process.last_lines(20)));
+        self.api.ready().await.map_err(failed)
+    }
+
     /// Posts a question of the type `ChatMessage` whose one message says `text`.
     ///
     /// # Errors

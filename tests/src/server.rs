@@ -90,10 +90,22 @@ impl ServerPlan {
         self.start_logging(&network.path(&format!("{}.log", self.name))).await
     }
 
-    async fn start_logging(&self, log: &Path) -> Outcome<Server> {
+    /// Starts it and returns at once, for one that is not expected to become ready.
+    ///
+    /// # Errors
+    /// [`Failure`] when it cannot be started.
+    pub fn launch(&self, network: &Network) -> Outcome<Server> {
+        self.launch_logging(&network.path(&format!("{}.log", self.name)))
+    }
+
+    fn launch_logging(&self, log: &Path) -> Outcome<Server> {
         let process = Process::start(dmr_server()?, &self.args, &[], log)?;
         let admin = Caller::new(format!("http://{}", self.admin))?;
-        let server = Server { process, admin, plan: self.clone() };
+        Ok(Server { process, admin, plan: self.clone() })
+    }
+
+    async fn start_logging(&self, log: &Path) -> Outcome<Server> {
+        let server = self.launch_logging(log)?;
         match server.admin.ready().await {
             Ok(()) => Ok(server),
             Err(failure) => Err(Failure::new(format!("{failure}\n{}", server.process.last_lines(20)))),

@@ -34,6 +34,8 @@ pub struct LoadPlan {
     pub longest: usize,
     /// How long a caller goes on with one message. Shorter than a fault makes messages unknown.
     pub patience: Duration,
+    /// How long a message lives, in seconds; `None` for what the directory says.
+    pub expires_in: Option<u32>,
 }
 
 impl LoadPlan {
@@ -41,7 +43,7 @@ impl LoadPlan {
     /// [`seed`].
     pub fn new(messages: usize) -> Self {
         let patience = Duration::from_secs(120);
-        Self { seed: seed(), messages, callers: 32, per_second: 500, longest: 1_000, patience }
+        Self { seed: seed(), messages, callers: 32, per_second: 500, longest: 1_000, patience, expires_in: None }
     }
 
     /// Id, lane and body of a message by its number: the same for the same seed, whoever sends it and when.
@@ -61,6 +63,9 @@ impl LoadPlan {
             }),
         );
         body["id"] = json!(id);
+        if let Some(seconds) = self.expires_in {
+            body["expiresInSeconds"] = json!(seconds);
+        }
         Some((id, lane, body))
     }
 }

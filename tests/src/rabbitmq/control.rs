@@ -65,7 +65,16 @@ impl Node {
     /// [`Failure`] with the broker's words.
     pub async fn set_policy(&self, name: &str, pattern: &str, definition: &serde_json::Value) -> Outcome {
         let policy = serde_json::json!({ "pattern": pattern, "definition": definition, "apply-to": "queues" });
-        self.management()?.put(&format!("/api/policies/%2F/{name}"), &policy).await?.well().map(drop)
+        self.put_policy("%2F", name, &policy).await
+    }
+
+    /// Sets a policy of a virtual host, whose name is percent-encoded, as the management API writes it: `pattern`,
+    /// `definition`, `apply-to`, `priority`.
+    ///
+    /// # Errors
+    /// [`Failure`] with the broker's words.
+    pub async fn put_policy(&self, vhost: &str, name: &str, policy: &serde_json::Value) -> Outcome {
+        self.management()?.put(&format!("/api/policies/{vhost}/{name}"), policy).await?.well().map(drop)
     }
 
     /// Declares a queue of the default virtual host; `declaration` has `durable` and `arguments`.

@@ -31,6 +31,7 @@ pub mod operator;
 pub mod plan;
 pub mod ports;
 pub mod shared;
+pub mod shipped;
 pub mod site;
 pub mod warden;
 

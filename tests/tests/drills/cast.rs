@@ -20,9 +20,16 @@ pub(crate) struct Party {
 impl Party {
     /// Both, with a service that takes everything and answers nothing.
     pub(crate) async fn start(network: &Network, name: &str, server: &Server, history: &History) -> Outcome<Self> {
+        let party = Self::launch(network, name, server, history).await?;
+        party.agent.ready().await?;
+        Ok(party)
+    }
+
+    /// The same without waiting until the agent is ready.
+    pub(crate) async fn launch(network: &Network, name: &str, server: &Server, history: &History) -> Outcome<Self> {
         let service = service(history, network, &PARTICIPANTS, name, |_| Reply::Taken).await?;
         let plan = AgentPlan::new(network, name, server.url())?.deliver_to(service.url()).with("--log", "warn");
-        let agent = plan.start(network).await?;
+        let agent = plan.launch(network)?;
         Ok(Self { name: name.to_owned(), agent, _service: service })
     }
 
