@@ -33,7 +33,8 @@ impl Rooms {
         let url = self.node.add_vhost(&name).await?;
         self.node.put_policy(&name, "dmr-mailboxes", &self.policy).await?;
         let address = url.replace("guest:guest@", "").parse().doing("the broker's address")?;
-        let broker = AmqpBroker::start(AmqpConfig::new(vec![address], 7, now), StoreId::from_custom_bytes([3; 16]));
+        let broker =
+            AmqpBroker::start(AmqpConfig::new(vec![address], 7, now), || Some(StoreId::from_custom_bytes([3; 16])));
         // It has begun to connect; this waits until it has.
         broker.store().await.doing("connecting")?;
         Ok(broker)
