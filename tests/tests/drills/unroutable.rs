@@ -37,7 +37,8 @@ async fn unroutable_messages_among_good_ones_are_each_answered_as_it_is() -> Out
     node.ctl(&["await_startup"]).await?;
     import_policies(&node).await?;
     let address = broker_url(&node).parse().doing("the broker's address")?;
-    let broker = AmqpBroker::start(AmqpConfig::new(vec![address], seed(), now), StoreId::from_custom_bytes([3; 16]));
+    let broker =
+        AmqpBroker::start(AmqpConfig::new(vec![address], seed(), now), || Some(StoreId::from_custom_bytes([3; 16])));
     let there: Vec<_> = (0..MAILBOXES).step_by(2).map(mailbox).collect();
     broker.declare(&there).await.doing("declaring the mailboxes")?;
 
