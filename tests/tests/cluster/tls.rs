@@ -29,6 +29,8 @@ async fn broker(network: &Network, authority: &Authority) -> Outcome<Node> {
         .with("auth_mechanisms.1", "PLAIN")
         .with("auth_mechanisms.2", "EXTERNAL");
     let node = Node::start_as(&plan).await?;
+    // It may listen a moment before it has started as a whole, which the scripts insist on.
+    node.ctl(&["await_startup"]).await?;
     let deploy = workspace().join("deploy/rabbitmq");
     node.operate(&deploy.join("policies.sh"), &[]).await?;
     for _ in 0..2 {
