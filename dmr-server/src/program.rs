@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use dmr_core::id::StoreId;
 use dmr_transport::BrokerError;
-use dmr_transport::amqp::AmqpBroker;
 use dmr_transport::amqp::inspection::PATIENCE;
 use dmr_transport::amqp::management::ManagementError;
+use dmr_transport::amqp::{AmqpBroker, log_in};
 use dmr_transport::service::logging::LogError;
 use dmr_transport::service::metrics::Metrics;
 use tokio::runtime::Runtime;
@@ -131,11 +131,14 @@ pub fn check(settings: &RunSettings) -> Result<(), Failure> {
     if let BrokerPlan::Amqp(plan) = broker
         && let Some(inspector) = plan.inspector
     {
-        let report = Runtime::new()?.block_on(inspector.inspect(PATIENCE))?;
+        let runtime = Runtime::new()?;
+        let report = runtime.block_on(inspector.inspect(PATIENCE))?;
         if !report.is_fit() {
             return Err(Failure::Unfit(report.to_string().into()));
         }
         writeln!(out, "{report}")?;
+        let address = runtime.block_on(log_in(plan.config))?;
+        writeln!(out, "logged in at {address}")?;
     }
     Ok(())
 }

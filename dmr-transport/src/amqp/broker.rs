@@ -149,6 +149,14 @@ impl AmqpBroker {
         Ok(Some(MailboxDepth { ready: waiting.ready, consumers: waiting.consumers, oldest }))
     }
 
+    /// Waits until there is a connection to publish on, at most the answer timeout.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    pub(super) async fn until_publishing(&self) -> Result<(), BrokerError> {
+        self.inner.publishing.soon().await.map(drop)
+    }
+
     fn looks<'a>(&self, open: &'a Open) -> Looks<'a> {
         Looks::new(open, self.inner.config.answer_timeout)
     }

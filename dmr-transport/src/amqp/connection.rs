@@ -283,6 +283,26 @@ impl Keeper {
     }
 }
 
+/// Logs in to the first node that lets this side in, and leaves again: nothing is declared. Returns which one it was.
+///
+/// # Errors
+/// [`BrokerError::Unavailable`] with what each node said.
+pub async fn log_in(config: AmqpConfig) -> Result<AmqpAddress, BrokerError> {
+    let config = Arc::new(config);
+    let mut why = Vec::new();
+    for address in &config.addresses {
+        match timeout(config.connect_timeout, open(&config, Purpose::Consume, address)).await {
+            Ok(Ok(connection)) => {
+                close(&Open { connection, generation: 0 }).await;
+                return Ok(address.clone());
+            }
+            Ok(Err(error)) => why.push(format!("{address}: {error}")),
+            Err(_) => why.push(format!("{address}: no answer within {:?}", config.connect_timeout)),
+        }
+    }
+    Err(BrokerError::Unavailable(why.join("; ").into()))
+}
+
 /// Ends a connection; one that does not answer is left to end by itself.
 async fn close(open: &Open) {
     if open.is_connected() {

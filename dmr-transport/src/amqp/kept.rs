@@ -66,7 +66,7 @@ pub enum Redrive {
 pub struct KeptLetters {
     channel: OwnedChannel,
     /// Its connections end with the last handle, and the channel with them.
-    _broker: AmqpBroker,
+    broker: AmqpBroker,
     config: Arc<AmqpConfig>,
     publisher: Arc<Publisher>,
     /// Letters that were there when the look began: one that comes back is not met twice.
@@ -84,7 +84,7 @@ impl KeptLetters {
     ) -> Result<Self, BrokerError> {
         let left = Looks::new(open, config.answer_timeout).at(KEPT).await?.map_or(0, |waiting| waiting.ready);
         let channel = open.channel().await?;
-        Ok(Self { channel, _broker: broker, config, publisher, left, tag: None, redriven: BTreeSet::new() })
+        Ok(Self { channel, broker, config, publisher, left, tag: None, redriven: BTreeSet::new() })
     }
 
     /// How many letters are left to look at.
@@ -138,6 +138,8 @@ impl KeptLetters {
         }
         let publication =
             Publication { mailbox, sender, id, expires: header.expires, envelope: envelope.bytes().clone() };
+        // Whoever only looks needs no connection to publish on.
+        self.broker.until_publishing().await?;
         match self.publisher.store(&publication, now).await {
             Ok(()) => {
                 self.redriven.insert((mailbox, id));

@@ -92,6 +92,7 @@ pub use address::{AmqpAddress, AmqpAddressError};
 pub use announcing::AmqpAnnouncements;
 pub use broker::AmqpBroker;
 pub use config::{AmqpConfig, AmqpLogin, AmqpTls};
+pub use connection::log_in;
 pub use depth::MailboxDepth;
 pub use kept::{KeptLetter, KeptLetters, Redrive};
 pub use letters::AmqpDeadLetters;
