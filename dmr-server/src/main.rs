@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use dmr_server::broker_settings::BrokerPlan;
 use dmr_server::program::{self, Failure};
 use dmr_server::settings::{Cli, Command, RunSettings};
 use dmr_transport::service::{logging, settings, shutdown};
-use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli: Cli = match settings::parse(std::env::args_os()) {
@@ -29,19 +29,20 @@ fn main() -> ExitCode {
 }
 
 fn run(settings: &RunSettings) -> Result<(), Failure> {
-    let runtime = Runtime::new()?;
-    let outcome = runtime.block_on(serve(settings));
+    let broker = settings.broker()?;
+    let runtime = program::runtime(&broker)?;
+    let outcome = runtime.block_on(serve(settings, broker));
     // A look at a file system that hangs must not hold up the end.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(settings: &RunSettings) -> Result<(), Failure> {
+async fn serve(settings: &RunSettings, broker: BrokerPlan) -> Result<(), Failure> {
     let config = settings.config()?;
     logging::start(settings.logs())?;
     // From here on a first signal drains and a second one ends the process.
     let shutdown = shutdown::signal()?;
-    let server = program::bind(config, settings.broker()?).await?;
+    let server = program::bind(config, broker).await?;
     tracing::info!(links = %server.local_addr(), admin = server.admin_addr().map(tracing::field::display), "listening");
     server.serve(shutdown).await;
     Ok(())

@@ -1,6 +1,7 @@
 //! What the program does besides serving, and how it says that it failed.
 
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use dmr_transport::amqp::management::ManagementError;
 use dmr_transport::amqp::{AmqpBroker, log_in};
 use dmr_transport::service::logging::LogError;
 use dmr_transport::service::metrics::Metrics;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::broker_settings::{AmqpPlan, BrokerPlan};
 use crate::clock::Clock;
@@ -77,6 +78,23 @@ impl Failure {
             | Self::Io(_) => ExitCode::FAILURE,
         }
     }
+}
+
+/// A runtime for a server over this broker.
+///
+/// The AMQP library has threads of its own. With a worker on every core they take turns with the workers, and each message wakes
+/// several of them: half as many workers pass more messages for less (docs/performance.md). `TOKIO_WORKER_THREADS` says
+/// otherwise.
+///
+/// # Errors
+/// What the system says.
+pub fn runtime(broker: &BrokerPlan) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if matches!(broker, BrokerPlan::Amqp(_)) && std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        builder.worker_threads(cores.div_ceil(2));
+    }
+    builder.enable_all().build()
 }
 
 /// A server over the broker of this plan. One that is not set up as it must be is refused; one that does not answer is waited
