@@ -15,6 +15,7 @@ use dmr_crypto::authority;
 use dmr_server::{Server, ServerConfig};
 use dmr_transport::websocket::{DialerConfig, WebSocketDialer};
 use dmr_transport::{Link, LinkReceiver, Received};
+use tokio::sync::oneshot;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -36,8 +37,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("agents connect to   {address}");
     println!("operators look at   {:?}", server.admin_addr());
 
-    // Any future may say when to stop. Links are told to go elsewhere, and get the grace period to finish.
-    let serving = tokio::spawn(server.serve(tokio::time::sleep(Duration::from_secs(seconds))));
+    // Any future may say when to stop: here, so long after what follows. Links are told to go elsewhere, and get the
+    // grace period to finish.
+    let (looked, has_looked) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.serve(async move {
+        // Dropped is said, too.
+        let _ = has_looked.await;
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }));
 
     // What everyone who connects is told before a login.
     let (_sender, mut receiver) = WebSocketDialer::new(DialerConfig::default()).dial(&address).await?.split();
@@ -48,6 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("the first frame     server {} of network {}", challenge.server, challenge.network);
     }
 
+    drop(looked);
     serving.await?;
     println!("served for {seconds} s and stopped");
     Ok(())
