@@ -24,6 +24,36 @@ pub enum Category {
     Verify,
     /// 7xx: it could not be sealed or opened.
     Seal,
+    /// 8xx: the call itself is wrong: see [`CallError`](crate::CallError).
+    Call,
+}
+
+impl Category {
+    /// Every category.
+    pub const ALL: [Self; 8] = [
+        Self::Input,
+        Self::Directory,
+        Self::Key,
+        Self::Trust,
+        Self::Authority,
+        Self::Verify,
+        Self::Seal,
+        Self::Call,
+    ];
+
+    /// The Python exception of this category, a subclass of `dmr.DmrError`.
+    pub const fn exception(self) -> &'static str {
+        match self {
+            Self::Input => "InputError",
+            Self::Directory => "DirectoryError",
+            Self::Key => "KeyringError",
+            Self::Trust => "TrustError",
+            Self::Authority => "AuthorityError",
+            Self::Verify => "VerifyError",
+            Self::Seal => "SealError",
+            Self::Call => "CallError",
+        }
+    }
 }
 
 /// The stable number of an error.
@@ -161,6 +191,13 @@ table! {
     743 = "open.key-out-of-validity",
     744 = "open.undecryptable",
     745 = "open.malformed",
+    801 = "call.null",
+    802 = "call.too-long",
+    803 = "call.not-text",
+    804 = "call.wrong-length",
+    805 = "call.out-of-range",
+    806 = "call.wrong-handle",
+    807 = "call.panicked",
 }
 
 impl ErrorCode {
@@ -193,6 +230,11 @@ impl ErrorCode {
         position.ok().and_then(|position| TABLE.get(position)).map_or("unknown", |(_, name)| name)
     }
 
+    /// The C enumerator of this error in `enum dmr_status`: `DMR_` and the name in capitals.
+    pub fn enumerator(self) -> String {
+        format!("DMR_{}", self.name().replace(['.', '-'], "_").to_ascii_uppercase())
+    }
+
     /// What kind of thing went wrong.
     pub const fn category(self) -> Category {
         match self.0 / 100 {
@@ -202,6 +244,7 @@ impl ErrorCode {
             5 => Category::Authority,
             6 => Category::Verify,
             7 => Category::Seal,
+            8 => Category::Call,
             _ => Category::Input,
         }
     }
@@ -252,6 +295,7 @@ mod tests {
             dmr_crypto::ChallengeError::NAMES,
             dmr_crypto::SealError::NAMES,
             dmr_crypto::OpenError::NAMES,
+            crate::CallError::NAMES,
         ]
         .concat()
     }
@@ -308,6 +352,16 @@ mod tests {
         assert_eq!(ErrorCode::of(&dmr_crypto::OpenError::Refused(refused)), ErrorCode::of(&refused));
         assert_eq!(ErrorCode::of(&refused).name(), "verify.bad-signature");
         assert_eq!(ErrorCode::of(&refused).category(), Category::Verify);
+    }
+
+    #[test]
+    fn every_error_has_an_enumerator_of_its_own_and_every_category_an_exception_of_its_own() {
+        let codes = TABLE.iter().filter_map(|(number, _)| ErrorCode::from_number(*number));
+        let enumerators: BTreeSet<String> = codes.map(ErrorCode::enumerator).collect();
+        assert_eq!(enumerators.len(), TABLE.len());
+        assert!(enumerators.contains("DMR_VERIFY_BAD_SIGNATURE"));
+        let exceptions: BTreeSet<&str> = Category::ALL.into_iter().map(Category::exception).collect();
+        assert_eq!(exceptions.len(), Category::ALL.len());
     }
 
     #[test]

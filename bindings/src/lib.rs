@@ -1,4 +1,5 @@
-//! The numbers by which C, Python and every other language know DMR's errors.
+//! DMR for other languages: a C library (feature `c`), a Python module (feature `python`), and the numbers by which both
+//! know DMR's errors.
 //!
 //! ```text
 //!   dmr-core, dmr-crypto          dmr-bindings              C · Python · …
@@ -9,7 +10,7 @@
 //! never used again for something else.
 //!
 //! ```
-//! use dmr_bindings::{Category, ErrorCode};
+//! use dmr::{Category, ErrorCode};
 //! use dmr_core::error_name::ErrorName;
 //! use dmr_core::id::{IdError, Name};
 //!
@@ -20,9 +21,11 @@
 //! assert_eq!(ErrorCode::from_number(103), Some(code));
 //! ```
 //!
-//! Read [`code`]; there is nothing else. Guaranteed: every error of `dmr-core` and `dmr-crypto` has a number of its
+//! Read [`code`] first. Guaranteed: every error of `dmr-core` and `dmr-crypto` has a number of its
 //! own, and a test compares the table with the crates. Not guaranteed: the texts, which may become better.
 
+mod call;
 pub mod code;
 
+pub use call::CallError;
 pub use code::{Category, ErrorCode};

@@ -1,0 +1,68 @@
+//! What can be wrong with a call itself, before anything of DMR is asked.
+
+use dmr_core::error_names;
+
+/// Why a call from another language was not carried out. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// A pointer that must lead somewhere is null.
+    #[error("{argument} is null")]
+    Null {
+        /// The argument.
+        argument: &'static str,
+    },
+    /// An argument is longer than anything valid could be. It was not read.
+    #[error("{argument} has {len} bytes, {limit} allowed")]
+    TooLong {
+        /// The argument.
+        argument: &'static str,
+        /// Bytes given.
+        len: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A text is not UTF-8.
+    #[error("{argument} is not UTF-8")]
+    NotText {
+        /// The argument.
+        argument: &'static str,
+    },
+    /// An argument has one length only, and this is another.
+    #[error("{argument} has {len} bytes, and needs {expected}")]
+    WrongLength {
+        /// The argument.
+        argument: &'static str,
+        /// Bytes given.
+        len: usize,
+        /// Bytes needed.
+        expected: usize,
+    },
+    /// A number is none of those that mean something.
+    #[error("{argument} is {value}, which is out of range")]
+    OutOfRange {
+        /// The argument.
+        argument: &'static str,
+        /// The number.
+        value: u64,
+    },
+    /// A handle was freed, is of another kind, or leads to no object of this library.
+    #[error("{argument} is no live handle of its kind")]
+    WrongHandle {
+        /// The argument.
+        argument: &'static str,
+    },
+    /// A fault of this library. The call had no effect that can be relied on; please report it.
+    #[error("a fault in dmr: a panic was caught")]
+    Panicked,
+}
+
+error_names!(CallError, "call", own {
+    Null = "null",
+    TooLong = "too-long",
+    NotText = "not-text",
+    WrongLength = "wrong-length",
+    OutOfRange = "out-of-range",
+    WrongHandle = "wrong-handle",
+    Panicked = "panicked",
+} wraps {});
