@@ -33,7 +33,8 @@
 //! 2. [`programs`], [`process`]: the programs as cargo builds them for shipping, and as they run.
 //! 3. [`network`], [`certificate`], [`server`], [`agent`], [`sender`], [`chatbot`], [`caller`]: the parties.
 //! 4. [`wire`], [`proxy`], [`memory`]: where one looks for what must not be there.
-//! 5. [`rabbitmq`]: brokers to kill. [`load`], [`history`], [`drill`]: messages meanwhile, and what became of them.
+//! 5. [`bindings`]: the libraries for other languages as they are shipped.
+//! 6. [`rabbitmq`]: brokers to kill. [`load`], [`history`], [`drill`]: messages meanwhile, and what became of them.
 //!
 //! # Guaranteed, and not
 //!
@@ -44,6 +45,7 @@
 #![expect(clippy::indexing_slicing, reason = "indexing a JSON value yields null; it never panics")]
 
 pub mod agent;
+pub mod bindings;
 pub mod caller;
 pub mod certificate;
 pub mod chatbot;

@@ -1,0 +1,1 @@
+//! A virtual environment of Python with the built wheel in it.

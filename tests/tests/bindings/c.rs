@@ -1,0 +1,1 @@
+//! The C library: what a C program sees.

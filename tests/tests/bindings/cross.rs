@@ -1,0 +1,1 @@
+//! Every language opens what every language seals.

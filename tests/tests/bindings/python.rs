@@ -1,0 +1,1 @@
+//! The Python package: what a Python program sees.
