@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::content::{Message, Reference};
+use crate::header::Kind;
+use crate::id::{MessageId, ParticipantId};
+use crate::time::Timestamp;
 use bytes::Bytes;
-use dmr_core::content::{Message, Reference};
-use dmr_core::header::Kind;
-use dmr_core::id::{MessageId, ParticipantId};
-use dmr_core::time::Timestamp;
 
-/// A message for [`Agent::send`](crate::Agent::send) and [`Agent::ask`](crate::Agent::ask).
+/// A message of the program's, before it is sealed.
 ///
 /// `Debug` shows references and sizes, never the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl OutgoingMessage {
         Self::new(to, Kind::EVENT, content(content_type, body, None))
     }
 
-    /// An answer to a question whose delivery was acknowledged before. Where the delivery is still in hand,
-    /// [`Delivery::answer`](crate::Delivery::answer) does better: it settles the question with its answer.
+    /// An answer to a question whose delivery was acknowledged before. Where it is still in hand,
+    /// [`Outcome::Answer`](super::Outcome::Answer) does better: it settles the question with its answer.
     pub fn answer(
         to: ParticipantId,
         question: Reference,
@@ -85,7 +85,7 @@ fn content(content_type: impl Into<String>, body: impl Into<Bytes>, in_reply_to:
     }
 }
 
-/// The content of an answer given to [`Delivery::answer`](crate::Delivery::answer).
+/// The content of an answer to a question in hand.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Media type of `body`.
