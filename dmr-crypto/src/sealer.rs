@@ -20,7 +20,7 @@ use dmr_core::time::Timestamp;
 use crate::digest::{answer_id, digest_of};
 use crate::directory::VerifiedDirectory;
 use crate::envelope::{OpenError, SealError, SealRequest, VerifyError, open, seal};
-use crate::identity::{IdentitySecret, random};
+use crate::identity::{IdentitySecret, RandomError, random};
 use crate::keyring::Keyring;
 use crate::login::{prove_login, verify_challenge};
 
@@ -218,10 +218,13 @@ fn login_key<'a>(
 /// A fresh version 7 id (RFC 9562, section 5.7): later ids are higher, to the millisecond.
 ///
 /// # Errors
-/// [`SendError::Seal`] when the system gives no randomness.
+/// [`RandomError`] when the system gives no randomness.
+pub fn fresh_message_id(now: Timestamp) -> Result<MessageId, RandomError> {
+    Ok(MessageId::from_time(now, *random()?))
+}
+
 fn fresh_id(now: Timestamp) -> Result<MessageId, SendError> {
-    let random = random().map_err(|error| SendError::Seal(error.to_string().into()))?;
-    Ok(MessageId::from_time(now, *random))
+    fresh_message_id(now).map_err(|error| SendError::Seal(error.to_string().into()))
 }
 
 fn no_directory() -> NotOpened {

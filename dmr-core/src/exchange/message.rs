@@ -29,12 +29,12 @@ pub struct OutgoingMessage {
 impl OutgoingMessage {
     /// A question to one participant.
     pub fn question(to: ParticipantId, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self::new(to, Kind::QUESTION, content(content_type, body, None))
+        Self::to(vec![to], Kind::QUESTION, content(content_type, body, None))
     }
 
     /// An event: expects no answer.
     pub fn event(to: ParticipantId, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self::new(to, Kind::EVENT, content(content_type, body, None))
+        Self::to(vec![to], Kind::EVENT, content(content_type, body, None))
     }
 
     /// An answer to a question whose delivery was acknowledged before. Where it is still in hand,
@@ -45,11 +45,12 @@ impl OutgoingMessage {
         content_type: impl Into<String>,
         body: impl Into<Bytes>,
     ) -> Self {
-        Self::new(to, Kind::ANSWER, content(content_type, body, Some(question)))
+        Self::to(vec![to], Kind::ANSWER, content(content_type, body, Some(question)))
     }
 
-    fn new(to: ParticipantId, kind: Kind, content: Message) -> Self {
-        Self { id: None, to: vec![to], kind, content, expires_in: None }
+    /// A message of any kind to any number of participants.
+    pub fn to(to: Vec<ParticipantId>, kind: Kind, content: Message) -> Self {
+        Self { id: None, to, kind, content, expires_in: None }
     }
 
     /// The same under this id.

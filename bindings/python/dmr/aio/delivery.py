@@ -35,8 +35,6 @@ class Message:
     reference: Reference
     #: Who sealed and signed it.
     sender: uuid.UUID
-    #: The sender's name in the directory, when it was handed over.
-    sender_name: str | None
     #: Everyone who can open it.
     recipients: tuple[uuid.UUID, ...]
     #: What it is for.
@@ -61,6 +59,8 @@ class Message:
     attempt: int
     #: For an answer: whether it answers a message of this process.
     solicited: bool
+    #: The sender's name in the directory, when it was handed over.
+    sender_name: str | None
 
     @property
     def id(self) -> uuid.UUID:
@@ -198,6 +198,3 @@ def encode_body(body: Any, content_type: str | None, type_name: str) -> tuple[st
         return content_type or "text/plain", body.encode()
     return content_type or json_message.MESSAGE_TYPE, json_message.encode(body, type_name)
 
-
-#: Deliveries in order of arrival; ``None`` ends them.
-DeliveryQueue = asyncio.Queue["Delivery | None"]

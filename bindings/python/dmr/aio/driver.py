@@ -13,10 +13,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dmr import Close, Event, Exchange, SendError
+from dmr import Exchange, InHand, SendError, events
 
 from .address import ServerAddress
-from .delivery import Delivery, DeliveryQueue, Message
+from .delivery import Delivery, Message
 from .directories import Directories
 from .errors import QuestionFailed
 from .link import CONNECT_FAILED, Link, LinkSettings, open_link
@@ -42,7 +42,8 @@ class Driver:
         settings: LinkSettings,
     ) -> None:
         self.exchange = exchange
-        self.deliveries: DeliveryQueue = asyncio.Queue()
+        #: In order of arrival; ``None`` ends them.
+        self.deliveries: asyncio.Queue[Delivery | None] = asyncio.Queue()
         #: The server that the agent is logged in to, by its place in the list.
         self.server: int | None = None
         self.stopped = asyncio.Event()
@@ -171,44 +172,43 @@ class Driver:
         self.exchange.handle_timeout()
         self.turn()
 
-    def _do(self, event: Event) -> None:
-        if isinstance(event, Event.Connect):
+    def _do(self, event: events.Event) -> None:
+        if isinstance(event, events.Connect):
             self._connect(event.server)
-        elif isinstance(event, Event.LoggedIn):
+        elif isinstance(event, events.LoggedIn):
             _log.info("logged in to %s, session %s", self._servers[event.server], event.session)
             self.server = event.server
             self._wake()
-        elif isinstance(event, Event.LoggedOut):
+        elif isinstance(event, events.LoggedOut):
             _log.warning("no link to a server: %s; again in %.1f s", event.reason, event.retry_in)
             self.server = None
             self._wake()
-        elif isinstance(event, Event.Published):
+        elif isinstance(event, events.Published):
             self._tell_published(event.id, event.error)
-        elif isinstance(event, Event.Answer):
+        elif isinstance(event, events.Answer):
             self._tell_answer(event.question, self._delivery(event.message, event.in_hand))
-        elif isinstance(event, Event.AskFailed):
+        elif isinstance(event, events.AskFailed):
             failed = QuestionFailed(event.question, f"question {event.question} failed: {event.reason}", event.reason)
             self._end_ask(event.question, failed)
-        elif isinstance(event, Event.AskEnded):
+        elif isinstance(event, events.AskEnded):
             self._end_ask(event.question, None)
-        elif isinstance(event, Event.Delivery):
+        elif isinstance(event, events.Delivery):
             self.deliveries.put_nowait(self._delivery(event.message, event.in_hand))
-        elif isinstance(event, Event.Document):
+        elif isinstance(event, events.Document):
             self._offer(event.document)
-        elif isinstance(event, Event.StatusChanged):
+        elif isinstance(event, events.StatusChanged):
             for change in self._statuses.pop(event.id, set()):
                 _finish(change)
-        elif isinstance(event, Event.Note):
+        elif isinstance(event, events.Note):
             _log.log(event.level, "%s", event.text)
-        elif isinstance(event, Event.Stopped):
+        elif isinstance(event, events.Stopped):
             self._stop()
 
-    def _delivery(self, message: Any, in_hand: Any) -> Delivery:
+    def _delivery(self, message: events.IncomingMessage, in_hand: InHand) -> Delivery:
         directory = self._directories.current
         participant = None if directory is None else directory.participant(message.sender)
         name = None if participant is None else participant.name
-        fields = {field: getattr(message, field) for field in Message.__dataclass_fields__ if field != "sender_name"}
-        return Delivery(Message(sender_name=name, **fields), in_hand, self)
+        return Delivery(Message(*message, sender_name=name), in_hand, self)
 
     def _tell_published(self, id: uuid.UUID, error: Exception | None) -> None:
         waiter = self._published.pop(id, None)
@@ -307,7 +307,7 @@ class Driver:
             if frame is None:
                 await writable.wait()
                 writable.clear()
-            elif isinstance(frame, Close):
+            elif isinstance(frame, events.Close):
                 _log.info("closing the link: %s", frame.name)
                 self._spawn(link.close(frame.code), name="dmr-goodbye")
                 return frame.code
