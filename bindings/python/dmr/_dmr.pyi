@@ -14,6 +14,36 @@ _Id: TypeAlias = Union[uuid.UUID, str]
 _Time: TypeAlias = Union[datetime.datetime, int]
 _Text: TypeAlias = Union[Buffer, str]
 
+__all__ = [
+    "AuthorityKey",
+    "DIRECTORY_LIMIT",
+    "Directory",
+    "DirectoryTrust",
+    "ENVELOPE_LIMIT",
+    "ERRORS",
+    "Envelope",
+    "Exchange",
+    "FRAME_LIMIT",
+    "Facts",
+    "InHand",
+    "Keys",
+    "MESSAGE_LIMIT",
+    "Opened",
+    "Pin",
+    "RECIPIENTS_LIMIT",
+    "SealedMessage",
+    "__version__",
+    "add",
+    "answer_id",
+    "found",
+    "open",
+    "prove_login",
+    "seal",
+    "verify",
+    "verify_challenge",
+    "verify_login",
+]
+
 __version__: Final[str]
 ERRORS: Final[dict[str, tuple[int, str]]]
 FRAME_LIMIT: Final[int]

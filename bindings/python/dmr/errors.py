@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 from . import _dmr
 
 _E = TypeVar("_E", bound="DmrError")
+_S = TypeVar("_S", bound="SendError")
 
 
 class DmrError(Exception):
@@ -74,8 +75,8 @@ class SendError(DmrError):
     _RETRYABLE: ClassVar[frozenset[str]] = frozenset({"unsealable.no-directory"})
 
     @classmethod
-    def of(cls: type[_E], name: str, message: str) -> _E:
+    def of(cls: type[_S], name: str, message: str) -> _S:
         """The error with this name of the table, and these words."""
-        error = super().of(name, message)  # type: ignore[misc]
-        error.retryable = name in SendError._RETRYABLE
-        return error  # type: ignore[no-any-return]
+        error = super().of(name, message)
+        error.retryable = name in cls._RETRYABLE
+        return error

@@ -141,9 +141,8 @@ pub(super) fn datetime<'py>(py: Python<'py>, time: Timestamp) -> PyResult<Bound<
 
 /// A span in seconds.
 pub(super) fn span(argument: &'static str, seconds: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        PyValueError::new_err(format!("{argument} is no span of time in seconds"))
-    })
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| PyValueError::new_err(format!("{argument} is no span of time in seconds")))
 }
 
 /// A named tuple, or another class, of a module of this package.

@@ -183,14 +183,18 @@ class Agent:
         timeout: float = _DEFAULT_TIMEOUT,
         content_type: str | None = None,
         type: str = DEFAULT_TYPE,
-        **more: Any,
+        id: uuid.UUID | None = None,
+        expires_in: float | None = None,
+        conversation: uuid.UUID | None = None,
+        sequence: int | None = None,
+        room: uuid.UUID | None = None,
     ) -> Message:
         """Sends a question and waits for its answer, at most for ``timeout`` seconds in all, the wait for a directory
         included. The answer is acknowledged when this returns it, not before.
 
         ``question`` is sent as it is when it is bytes (``application/octet-stream``) or text (``text/plain``), under the
         given ``content_type`` where there is one. Anything else is sent as the JSON that agents' HTTP APIs exchange, with
-        it as the payload and ``type`` as its type. ``more`` is as for :meth:`send`.
+        it as the payload and ``type`` as its type. The rest is as for :meth:`send`.
 
         Cancelled, the question may be sent or not; its answer then comes as a delivery.
 
@@ -204,16 +208,27 @@ class Agent:
         until = driver.now() + timeout
         media_type, body = encode_body(question, content_type, type)
         await self._directory_by(until)
-        id = driver.exchange.publish([to], Kind.QUESTION, media_type, body, asks=True, **more)
-        confirmed, reply = driver.expect(id), driver.ask(id)
+        question_id = driver.exchange.publish(
+            [to],
+            Kind.QUESTION,
+            media_type,
+            body,
+            asks=True,
+            id=id,
+            expires_in=expires_in,
+            conversation=conversation,
+            sequence=sequence,
+            room=room,
+        )
+        confirmed, reply = driver.expect(question_id), driver.ask(question_id)
         driver.turn()
         try:
-            answer = await self._answer(id, confirmed, reply, until)
+            answer = await self._answer(question_id, confirmed, reply, until)
         finally:
-            driver.stop_asking(id)
+            driver.stop_asking(question_id)
         await answer.ack()
         if answer.message.kind == Kind.DECLINE:
-            raise Declined(id, f"question {id} was declined")
+            raise Declined(question_id, f"question {question_id} was declined")
         return answer.message
 
     async def _answer(
@@ -279,9 +294,18 @@ class Agent:
         media_type, body = encode_body(message, content_type, type)
         await self._directory_by(until)
         recipients = [to] if isinstance(to, (str, uuid.UUID)) else list(to)
-        more = {"conversation": conversation, "sequence": sequence, "room": room, "in_reply_to": in_reply_to}
         sent = driver.exchange.publish(
-            recipients, kind, media_type, body, id=id, expires_in=expires_in, asks=False, **more
+            recipients,
+            kind,
+            media_type,
+            body,
+            asks=False,
+            id=id,
+            expires_in=expires_in,
+            conversation=conversation,
+            sequence=sequence,
+            room=room,
+            in_reply_to=in_reply_to,
         )
         confirmed = driver.expect(sent)
         driver.turn()

@@ -93,26 +93,27 @@ class Driver:
         self._asks.pop(question, None)
         self.exchange.stop_asking(question)
 
-    async def changed(self) -> None:
-        """Waits until the link or the directory in use has changed."""
+    def changed(self) -> asyncio.Future[None]:
+        """What ends with the next change of the link or of the directory in use. It begins with this call, so that nothing
+        is missed between a look and the wait."""
         change: asyncio.Future[None] = self._loop.create_future()
         self._changes.add(change)
-        try:
-            await change
-        finally:
-            self._changes.discard(change)
+        change.add_done_callback(self._changes.discard)
+        return change
 
-    async def status_changed(self, id: uuid.UUID) -> None:
-        """Waits until what is known of a message has changed."""
+    def status_changed(self, id: uuid.UUID) -> asyncio.Future[None]:
+        """The same for what is known of a message."""
         change: asyncio.Future[None] = self._loop.create_future()
         waiting = self._statuses.setdefault(id, set())
         waiting.add(change)
-        try:
-            await change
-        finally:
+
+        def forget(change: asyncio.Future[None]) -> None:
             waiting.discard(change)
             if not waiting and self._statuses.get(id) is waiting:
                 del self._statuses[id]
+
+        change.add_done_callback(forget)
+        return change
 
     def call_soon(self, call: Callable[[], object]) -> None:
         """Does something with the exchange in the event loop, from any thread; nothing where the loop has ended."""
@@ -248,12 +249,12 @@ class Driver:
         for question in list(self._asks):
             self._end_ask(question, SendError.of("send.stopped", "the agent is shutting down"))
         for waiting in list(self._statuses.values()):
-            for change in waiting:
+            for change in list(waiting):
                 _finish(change)
         self.deliveries.put_nowait(None)
 
     def _wake(self) -> None:
-        for change in self._changes:
+        for change in list(self._changes):
             _finish(change)
 
     # Links.

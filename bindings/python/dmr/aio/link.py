@@ -17,7 +17,7 @@ from dmr import FRAME_LIMIT
 from .address import ServerAddress
 from .tls import Tls, secure
 
-_SUBPROTOCOL = Subprotocol("dmr.v1")
+_SUBPROTOCOL = "dmr.v1"
 #: A frame travels in fragments of at most this many bytes, so that no buffer grows to the size of the largest frame.
 _FRAGMENT = 4 << 10
 #: Longest time for saying goodbye, in seconds.
@@ -141,7 +141,7 @@ async def _upgraded(address: ServerAddress, carrier: socket.socket, settings: Li
     connection = await connect(
         uri,
         sock=carrier,
-        subprotocols=[_SUBPROTOCOL],
+        subprotocols=[Subprotocol(_SUBPROTOCOL)],
         compression=None,
         proxy=None,
         user_agent_header=None,
