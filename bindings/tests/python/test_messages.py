@@ -91,7 +91,9 @@ def test_keys_survive_their_file_and_a_card_tells_no_secret() -> None:
 
 
 def test_a_directory_names_its_participants() -> None:
-    assert DIRECTORY.participant("tax") == dmr.Participant(TAX.participant, "tax", "active")
+    tax = DIRECTORY.participant("tax")
+    assert tax is not None and tax[:3] == (TAX.participant, "tax", "active")
+    assert [len(each) for each in tax.identity_keys + tax.sealing_keys] == [16] * 3
     assert DIRECTORY.participant(TAX.participant) == DIRECTORY.participant(str(TAX.participant))
     assert DIRECTORY.participant("nobody") is None and DIRECTORY.participant(uuid.uuid4()) is None
     assert {each.name for each in DIRECTORY.participants()} == {"tax", "police", "press"}
