@@ -201,11 +201,17 @@ impl Keys {
     /// These keys without the sealing keys that nothing in flight can need any more: those that ended more than
     /// ``max_ttl`` seconds ago (:attr:`Directory.max_ttl`), and a few minutes. They are erased when nobody holds the older
     /// keys and their file is overwritten.
+    ///
+    /// Raises:
+    ///     ValueError: none would be left; a keyring holds one at least.
     #[pyo3(signature = (max_ttl, *, now=None))]
     fn without_expired(&self, py: Python<'_>, max_ttl: f64, now: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let (max_ttl, now) = (span("max_ttl", max_ttl)?, time(now)?);
         let mut keyring = boundary(py, || self.copied())?;
         keyring.erase_expired(now, max_ttl);
+        if keyring.sealing().is_empty() {
+            return Err(PyValueError::new_err("every sealing key has ended: make a new one first"));
+        }
         Ok(Self { keyring: Arc::new(keyring) })
     }
 
