@@ -38,6 +38,9 @@ __all__ = [
     "found",
     "open",
     "prove_login",
+    "remove",
+    "renew",
+    "revoke",
     "seal",
     "verify",
     "verify_challenge",
@@ -69,6 +72,18 @@ class Keys:
     def save(self) -> bytes: ...
     def card(self) -> bytes: ...
     def check(self, directory: Directory, *, now: _Time | None = None) -> None: ...
+    def with_sealing_key(
+        self, *, suite: int = 2, not_before: _Time | None = None, not_after: _Time | None = None
+    ) -> Keys: ...
+    def with_identity_key(
+        self,
+        *,
+        sign: bool = True,
+        login: bool = True,
+        not_before: _Time | None = None,
+        not_after: _Time | None = None,
+    ) -> Keys: ...
+    def without_expired(self, max_ttl: float, *, now: _Time | None = None) -> Keys: ...
     @property
     def participant(self) -> uuid.UUID: ...
     @property
@@ -141,6 +156,10 @@ class Envelope:
     def expires(self) -> datetime.datetime: ...
     @property
     def directory_revision(self) -> int: ...
+    @property
+    def directory_digest(self) -> bytes: ...
+    @property
+    def sender_key(self) -> bytes: ...
     @property
     def reference(self) -> Reference: ...
     def __bytes__(self) -> bytes: ...
@@ -235,6 +254,33 @@ def add(
     now: _Time | None = None,
     valid_for: float = 2_592_000.0,
 ) -> Directory: ...
+def remove(
+    directory: Directory,
+    pin: Pin,
+    key: AuthorityKey,
+    name: str,
+    *,
+    now: _Time | None = None,
+    valid_for: float = 2_592_000.0,
+) -> Directory: ...
+def revoke(
+    directory: Directory,
+    pin: Pin,
+    key: AuthorityKey,
+    revoked: Buffer,
+    *,
+    now: _Time | None = None,
+    valid_for: float = 2_592_000.0,
+) -> Directory: ...
+def renew(
+    directory: Directory,
+    pin: Pin,
+    key: AuthorityKey,
+    *,
+    now: _Time | None = None,
+    valid_for: float = 2_592_000.0,
+) -> Directory: ...
+
 @final
 class InHand: ...
 

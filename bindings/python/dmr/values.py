@@ -63,6 +63,10 @@ class Participant(NamedTuple):
     name: str
     #: ``active``, ``suspended`` or ``removed``.
     status: str
+    #: The ids of its identity keys, 16 bytes each: what its keeper revokes.
+    identity_keys: tuple[bytes, ...] = ()
+    #: The ids of its sealing keys, 16 bytes each.
+    sealing_keys: tuple[bytes, ...] = ()
 
 
 class Founding(NamedTuple):

@@ -1,6 +1,7 @@
-//! `dmr.authority`: founding a network, and adding to its directory.
+//! `dmr.authority`: founding a network, and changing its directory.
 
 use dmr_core::directory::Card;
+use dmr_core::id::KeyId;
 use dmr_crypto::authority;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -8,8 +9,9 @@ use pyo3::types::{PyBytes, PyType};
 use zeroize::Zeroizing;
 
 use super::directory::{Directory, Pin};
-use super::error::boundary;
-use super::value::{self, document, made, span, time};
+use super::error::{boundary, raised};
+use super::value::{self, buffer, document, made, span, time};
+use crate::CallError;
 
 /// Longest key file, in bytes.
 const KEY_FILE: usize = 64 << 10;
@@ -106,5 +108,73 @@ pub(super) fn add(
         read.push(boundary(py, || Card::from_json(&text))?);
     }
     let inner = boundary(py, || authority::add(&directory.inner, &pin.inner, &key.inner, &read, now, valid_for))?;
+    Ok(Directory { inner })
+}
+
+/// The directory in which the participant, or else the server, of this name takes part no more, one revision later.
+///
+/// Raises:
+///     dmr.AuthorityError: nobody has that name, or the key is of another network or role.
+#[pyfunction]
+#[pyo3(signature = (directory, pin, key, name, *, now=None, valid_for=2_592_000.0))]
+pub(super) fn remove(
+    py: Python<'_>,
+    directory: &Bound<'_, Directory>,
+    pin: &Bound<'_, Pin>,
+    key: &Bound<'_, AuthorityKey>,
+    name: &str,
+    now: Option<&Bound<'_, PyAny>>,
+    valid_for: f64,
+) -> PyResult<Directory> {
+    let (directory, pin, key) = (directory.get(), pin.get(), key.get());
+    let (name, now, valid_for) = (value::name(py, name)?, time(now)?, span("valid_for", valid_for)?);
+    let inner = boundary(py, || authority::remove(&directory.inner, &pin.inner, &key.inner, &name, now, valid_for))?;
+    Ok(Directory { inner })
+}
+
+/// The directory in which a key is refused at once, whatever it signed and when, one revision later.
+///
+/// ``revoked`` is the key's id, 16 bytes: see :class:`dmr.Participant` and :attr:`dmr.Envelope.sender_key`.
+///
+/// Raises:
+///     dmr.AuthorityError: the key that signs is of another network or role.
+///     dmr.CallError: that is no id of a key.
+#[pyfunction]
+#[pyo3(signature = (directory, pin, key, revoked, *, now=None, valid_for=2_592_000.0))]
+pub(super) fn revoke(
+    py: Python<'_>,
+    directory: &Bound<'_, Directory>,
+    pin: &Bound<'_, Pin>,
+    key: &Bound<'_, AuthorityKey>,
+    revoked: &Bound<'_, PyAny>,
+    now: Option<&Bound<'_, PyAny>>,
+    valid_for: f64,
+) -> PyResult<Directory> {
+    let (directory, pin, key) = (directory.get(), pin.get(), key.get());
+    let revoked = buffer(revoked)?;
+    let wrong = CallError::WrongLength { argument: "revoked", len: revoked.len(), expected: KeyId::LEN };
+    let revoked = KeyId(revoked.as_ref().try_into().map_err(|_| raised(py, &wrong))?);
+    let (now, valid_for) = (time(now)?, span("valid_for", valid_for)?);
+    let inner = boundary(py, || authority::revoke(&directory.inner, &pin.inner, &key.inner, revoked, now, valid_for))?;
+    Ok(Directory { inner })
+}
+
+/// The same directory for another ``valid_for`` seconds, one revision later.
+///
+/// Raises:
+///     dmr.AuthorityError: the key is of another network or role.
+#[pyfunction]
+#[pyo3(signature = (directory, pin, key, *, now=None, valid_for=2_592_000.0))]
+pub(super) fn renew(
+    py: Python<'_>,
+    directory: &Bound<'_, Directory>,
+    pin: &Bound<'_, Pin>,
+    key: &Bound<'_, AuthorityKey>,
+    now: Option<&Bound<'_, PyAny>>,
+    valid_for: f64,
+) -> PyResult<Directory> {
+    let (directory, pin, key) = (directory.get(), pin.get(), key.get());
+    let (now, valid_for) = (time(now)?, span("valid_for", valid_for)?);
+    let inner = boundary(py, || authority::renew(&directory.inner, &pin.inner, &key.inner, now, valid_for))?;
     Ok(Directory { inner })
 }

@@ -2,13 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use dmr_core::directory::{Participant, Status};
-use dmr_core::id::{Name, ParticipantId};
-use dmr_crypto::{DirectoryTrust as Trust, Offer, RootPin, VerifiedDirectory};
+use dmr_core::directory::{Algorithm, Participant, Status};
+use dmr_core::id::{KeyId, Name, ParticipantId};
+use dmr_crypto::{DirectoryTrust as Trust, Offer, RootPin, VerifiedDirectory, key_id};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyType};
+use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 
-use super::error::boundary;
+use super::error::{boundary, calmly};
 use super::value::{buffer, datetime, document, id, is_uuid, made, time, uuid};
 
 /// Longest pin file, in bytes.
@@ -79,7 +79,14 @@ fn participant<'py>(py: Python<'py>, entry: &Participant) -> PyResult<Bound<'py,
         Status::Suspended => "suspended",
         Status::Removed => "removed",
     };
-    made(py, "dmr.values", "Participant", (uuid(py, &entry.id)?, entry.name.as_str(), status))
+    let identity = entry.identity_keys.iter().map(|key| key_id(Algorithm::Ed25519, &key.public));
+    let sealing = entry.sealing_keys.iter().map(|key| key_id(key.algorithm, &key.public));
+    let (identity, sealing) = (key_ids(py, identity)?, key_ids(py, sealing)?);
+    made(py, "dmr.values", "Participant", (uuid(py, &entry.id)?, entry.name.as_str(), status, identity, sealing))
+}
+
+fn key_ids<'py>(py: Python<'py>, ids: impl Iterator<Item = KeyId>) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, ids.map(|id| PyBytes::new(py, id.as_bytes())).collect::<Vec<_>>())
 }
 
 #[pymethods]
@@ -238,15 +245,16 @@ impl DirectoryTrust {
 
     /// The directory in use.
     #[getter]
-    fn current(&self) -> Option<Directory> {
-        self.with(|trust| trust.current().cloned()).map(|inner| Directory { inner })
+    fn current(&self, py: Python<'_>) -> PyResult<Option<Directory>> {
+        let current = calmly(py, || self.with(|trust| trust.current().cloned()))?;
+        Ok(current.map(|inner| Directory { inner }))
     }
 
     /// The evidence of equivocation, two documents of one revision: the one in use, and the other.
     #[getter]
-    fn fork<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let fork = self.with(|trust| trust.fork().cloned())?;
-        Some((PyBytes::new(py, &fork.ours), PyBytes::new(py, &fork.other)))
+    fn fork<'py>(&self, py: Python<'py>) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+        let fork = calmly(py, || self.with(|trust| trust.fork().cloned()))?;
+        Ok(fork.map(|fork| (PyBytes::new(py, &fork.ours), PyBytes::new(py, &fork.other))))
     }
 }
 

@@ -8,6 +8,7 @@ use dmr_core::id::{MessageId, ParticipantId};
 use dmr_core::limit;
 use dmr_core::time::Timestamp;
 use dmr_crypto::{EnvelopeFacts, SealRequest};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 
@@ -94,6 +95,18 @@ impl Envelope {
     #[getter]
     fn directory_revision(&self) -> u64 {
         self.inner.header().directory_revision
+    }
+
+    /// Digest of that directory, 32 bytes.
+    #[getter]
+    fn directory_digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.inner.header().directory_digest.as_bytes())
+    }
+
+    /// The id of the sender's key that signed it, 16 bytes.
+    #[getter]
+    fn sender_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.inner.header().sender_key.as_bytes())
     }
 
     /// Its id and digest: names it in answers, whether or not it verifies.
@@ -313,7 +326,8 @@ pub(super) fn seal(
     let recipients = recipients(directory, to)?;
     let created = time(created)?;
     let expires = match (expires, ttl) {
-        (Some(expires), _) => some_time(expires)?,
+        (Some(_), Some(_)) => return Err(PyTypeError::new_err("ttl or expires, not both")),
+        (Some(expires), None) => some_time(expires)?,
         (None, Some(seconds)) => created.plus(span("ttl", seconds)?),
         (None, None) => created.plus(directory.inner.directory().max_ttl),
     };
@@ -419,9 +433,10 @@ pub(super) fn recipients(directory: &Directory, to: &Bound<'_, PyAny>) -> PyResu
     }
     let mut found = Vec::new();
     for each in to.try_iter()? {
-        // One too many is told by sealing; more need not be looked up for that.
-        if found.len() <= limit::RECIPIENTS {
-            found.push(recipient(directory, &each?)?);
+        found.push(recipient(directory, &each?)?);
+        // One too many is told by sealing; an iterator without an end is not followed to it.
+        if found.len() > limit::RECIPIENTS {
+            break;
         }
     }
     Ok(found)

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use dmr_core::directory::Validity;
+use dmr_core::directory::{KeyUse, Validity};
 use dmr_core::header::Suite;
 use dmr_core::id::{Name, ParticipantId};
 use dmr_core::time::Timestamp;
-use dmr_crypto::{KeyFileError, Keyring};
-use pyo3::exceptions::PyTypeError;
+use dmr_crypto::{IdentitySecret, KeyFileError, Keyring, RandomError, SealingSecret};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 use zeroize::Zeroizing;
 
 use super::directory::Directory;
 use super::error::{boundary, out_of_range, raised};
-use super::value::{self, datetime, document, id, some_time, time, uuid};
+use super::value::{self, datetime, document, id, some_time, span, time, uuid};
 
 /// How long fresh keys serve where nothing else is said: a year.
 const LIFETIME_MS: u64 = 365 * 24 * 3_600 * 1_000;
@@ -35,6 +35,31 @@ impl Keys {
     pub(super) fn copied(&self) -> Result<Keyring, KeyFileError> {
         Keyring::from_key_file(&self.keyring.to_key_file()?)
     }
+
+    /// The same keys and one more, which `add` makes and puts in its place where there is one.
+    fn and(
+        &self,
+        py: Python<'_>,
+        add: impl FnOnce(&mut Keyring) -> Result<bool, RandomError> + Send,
+    ) -> PyResult<Self> {
+        let mut keyring = boundary(py, || self.copied())?;
+        if !boundary(py, || add(&mut keyring))? {
+            return Err(PyValueError::new_err(format!("a keyring holds {} such keys at most", Keyring::MAX_KEYS)));
+        }
+        Ok(Self { keyring: Arc::new(keyring) })
+    }
+}
+
+/// When keys serve: from now and for a year, where nothing else is said.
+fn validity(not_before: Option<&Bound<'_, PyAny>>, not_after: Option<&Bound<'_, PyAny>>) -> PyResult<Validity> {
+    let not_before = time(not_before)?;
+    let year = Timestamp(not_before.0.saturating_add(LIFETIME_MS));
+    let not_after = not_after.map_or(Ok(year), some_time)?;
+    if not_before < not_after {
+        Ok(Validity { not_before, not_after })
+    } else {
+        Err(PyValueError::new_err("not_after must be later than not_before"))
+    }
 }
 
 #[pymethods]
@@ -51,6 +76,7 @@ impl Keys {
     /// Raises:
     ///     dmr.InputError: the name or the id is none.
     ///     dmr.KeyringError: the system gives no randomness.
+    ///     ValueError: they would serve for no time at all.
     #[classmethod]
     #[pyo3(signature = (participant, name, *, suite=2, not_before=None, not_after=None))]
     fn generate(
@@ -65,10 +91,7 @@ impl Keys {
         let participant: ParticipantId = id(participant)?;
         let name: Name = value::name(py, name)?;
         let suite = Suite::try_from(suite).map_err(|_| out_of_range(py, "suite", suite.into()))?;
-        let not_before = time(not_before)?;
-        let year = Timestamp(not_before.0.saturating_add(LIFETIME_MS));
-        let not_after = not_after.map_or(Ok(year), some_time)?;
-        let validity = Validity { not_before, not_after };
+        let validity = validity(not_before, not_after)?;
         let keyring = boundary(py, || Keyring::generate(participant, name, suite, validity))?;
         Ok(Self { keyring: Arc::new(keyring) })
     }
@@ -123,6 +146,73 @@ impl Keys {
     fn check(&self, py: Python<'_>, directory: &Bound<'_, Directory>, now: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let now = time(now)?;
         self.keyring.standing(&directory.get().inner, now).map_err(|error| raised(py, &error))
+    }
+
+    /// These keys and a fresh sealing key: the next generation, to which others seal once the directory has the new
+    /// :meth:`card`. The older ones go on opening. Save it; these stay as they are.
+    ///
+    /// Args:
+    ///     suite, not_before, not_after: as for :meth:`generate`.
+    ///
+    /// Raises:
+    ///     dmr.KeyringError: the system gives no randomness.
+    ///     ValueError: there are 16 already.
+    #[pyo3(signature = (*, suite=2, not_before=None, not_after=None))]
+    fn with_sealing_key(
+        &self,
+        py: Python<'_>,
+        suite: u16,
+        not_before: Option<&Bound<'_, PyAny>>,
+        not_after: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let suite = Suite::try_from(suite).map_err(|_| out_of_range(py, "suite", suite.into()))?;
+        let validity = validity(not_before, not_after)?;
+        self.and(py, |keyring| Ok(keyring.add_sealing_key(SealingSecret::generate(suite, validity)?)))
+    }
+
+    /// These keys and a fresh identity key, which serves once the directory has the new :meth:`card`. Save it; these stay
+    /// as they are.
+    ///
+    /// Args:
+    ///     sign: whether it signs messages.
+    ///     login: whether it proves logins.
+    ///     not_before, not_after: as for :meth:`generate`.
+    ///
+    /// Raises:
+    ///     dmr.KeyringError: the system gives no randomness.
+    ///     ValueError: there are 16 already, or it is for nothing.
+    #[pyo3(signature = (*, sign=true, login=true, not_before=None, not_after=None))]
+    fn with_identity_key(
+        &self,
+        py: Python<'_>,
+        sign: bool,
+        login: bool,
+        not_before: Option<&Bound<'_, PyAny>>,
+        not_after: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        if !sign && !login {
+            return Err(PyValueError::new_err("an identity key signs, or proves logins, or both"));
+        }
+        let validity = validity(not_before, not_after)?;
+        let usage = KeyUse { sign, login };
+        self.and(py, |keyring| Ok(keyring.add_identity_key(IdentitySecret::generate()?, usage, validity)))
+    }
+
+    /// These keys without the sealing keys that nothing in flight can need any more: those that ended more than
+    /// ``max_ttl`` seconds ago (:attr:`Directory.max_ttl`), and a few minutes. They are erased when nobody holds the older
+    /// keys and their file is overwritten.
+    ///
+    /// Raises:
+    ///     ValueError: none would be left; a keyring holds one at least.
+    #[pyo3(signature = (max_ttl, *, now=None))]
+    fn without_expired(&self, py: Python<'_>, max_ttl: f64, now: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let (max_ttl, now) = (span("max_ttl", max_ttl)?, time(now)?);
+        let mut keyring = boundary(py, || self.copied())?;
+        keyring.erase_expired(now, max_ttl);
+        if keyring.sealing().is_empty() {
+            return Err(PyValueError::new_err("every sealing key has ended: make a new one first"));
+        }
+        Ok(Self { keyring: Arc::new(keyring) })
     }
 
     fn __repr__(&self) -> String {

@@ -27,7 +27,7 @@ use pyo3::prelude::*;
 #[pyo3(name = "_dmr")]
 mod native {
     #[pymodule_export]
-    use super::authority::{AuthorityKey, add, found};
+    use super::authority::{AuthorityKey, add, found, remove, renew, revoke};
     #[pymodule_export]
     use super::directory::{Directory, DirectoryTrust, Pin};
     #[pymodule_export]

@@ -120,7 +120,7 @@ pub(super) fn some_time(object: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
     if !object.is_instance_of::<PyDateTime>() {
         return Err(PyTypeError::new_err("a time is a datetime, or an int of milliseconds since 1970"));
     }
-    if object.getattr("tzinfo")?.is_none() {
+    if object.call_method0("utcoffset")?.is_none() {
         return Err(PyValueError::new_err("a naive datetime names no moment: give it a tzinfo"));
     }
     let seconds: f64 = object.call_method0("timestamp")?.extract()?;

@@ -19,7 +19,9 @@ DIRECTORY = NETWORK.directory
 def test_every_field_of_a_message_arrives() -> None:
     question = dmr.seal(TAX, DIRECTORY, "police", "?").reference
     conversation, room, id = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-    created = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=123_000)
+    # A second more, so that it is never before the keys were made; clocks may differ by more than that.
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)
+    created = later.replace(microsecond=123_000)
     envelope = dmr.seal(
         TAX,
         DIRECTORY,
@@ -91,7 +93,9 @@ def test_keys_survive_their_file_and_a_card_tells_no_secret() -> None:
 
 
 def test_a_directory_names_its_participants() -> None:
-    assert DIRECTORY.participant("tax") == dmr.Participant(TAX.participant, "tax", "active")
+    tax = DIRECTORY.participant("tax")
+    assert tax is not None and tax[:3] == (TAX.participant, "tax", "active")
+    assert [len(each) for each in tax.identity_keys + tax.sealing_keys] == [16] * 3
     assert DIRECTORY.participant(TAX.participant) == DIRECTORY.participant(str(TAX.participant))
     assert DIRECTORY.participant("nobody") is None and DIRECTORY.participant(uuid.uuid4()) is None
     assert {each.name for each in DIRECTORY.participants()} == {"tax", "police", "press"}

@@ -5,7 +5,7 @@
 //! target/bindings-python    what cargo compiled for the wheel, and the wheel itself
 //! ```
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -47,8 +47,51 @@ pub fn run_python(args: &[&str]) -> Outcome<String> {
     }
 }
 
+/// Does what a user does: `pip install WHAT` in a virtual environment in `place` that has nothing but pip. Returns its
+/// Python. What cargo compiled for the wheel serves here too.
+///
+/// # Errors
+/// [`Failure`] with the words of the tool that failed.
+pub fn pip_install(what: &Path, place: &Path) -> Outcome<PathBuf> {
+    python()?;
+    let venv = place.join("venv");
+    tool(Command::new("python3").args(["-m", "venv"]).arg(&venv), "python3 -m venv (Debian: python3-venv)")?;
+    let python = venv.join("bin/python");
+    let mut install = pip(&python);
+    install.arg("install").arg(what).env("CARGO_TARGET_DIR", compiled());
+    tool(&mut install, &format!("pip install {}", what.display()))?;
+    Ok(python)
+}
+
+/// The source distribution, written into `place`.
+///
+/// # Errors
+/// [`Failure`] with the words of maturin.
+pub fn source_distribution(place: &Path) -> Outcome<PathBuf> {
+    let mut maturin = Command::new(python()?.with_file_name("maturin"));
+    maturin.args(["sdist", "--out"]).arg(place).current_dir(sources());
+    tool(&mut maturin, "maturin sdist")?;
+    only_file(place)
+}
+
+/// Where cargo compiles for the wheel: the flags are others than those of the workspace.
+fn compiled() -> PathBuf {
+    workspace().join("target/bindings-python")
+}
+
+fn only_file(directory: &Path) -> Outcome<PathBuf> {
+    let mut entries = fs::read_dir(directory).doing(directory.display())?;
+    let entry = entries.next().doing(format_args!("looking for what was made in {}", directory.display()))?;
+    Ok(entry.doing(directory.display())?.path())
+}
+
 fn make() -> Outcome<PathBuf> {
     let target = workspace().join("target");
+    // Test binaries may run at once; each of them makes sure of the environment.
+    fs::create_dir_all(&target).doing(target.display())?;
+    let turn = target.join("bindings-venv.lock");
+    let turn = File::create(&turn).doing(turn.display())?;
+    turn.lock().doing("waiting for the virtual environment")?;
     let venv = target.join("bindings-venv");
     let (python, stamp) = (venv.join("bin/python"), venv.join("requirements.txt"));
     let requirements = sources().join("tests/python/requirements.txt");
@@ -59,7 +102,7 @@ fn make() -> Outcome<PathBuf> {
         tool(pip(&python).args(["install", "--requirement"]).arg(&requirements), "pip install")?;
         fs::copy(&requirements, &stamp).doing(stamp.display())?;
     }
-    let wheel = build_wheel(&python, &target.join("bindings-python"))?;
+    let wheel = build_wheel(&python, &compiled())?;
     tool(pip(&python).args(["install", "--force-reinstall", "--no-deps"]).arg(&wheel), "pip install of the wheel")?;
     Ok(python)
 }
@@ -72,9 +115,7 @@ fn build_wheel(python: &Path, target: &Path) -> Outcome<PathBuf> {
     maturin.args(["build", "--release", "--locked", "--interpreter"]).arg(python);
     maturin.arg("--target-dir").arg(target).arg("--out").arg(&wheels).current_dir(sources());
     tool(&mut maturin, "maturin build")?;
-    let mut entries = fs::read_dir(&wheels).doing(wheels.display())?;
-    let wheel = entries.next().doing("looking for the wheel that maturin built")?.doing(wheels.display())?;
-    Ok(wheel.path())
+    only_file(&wheels)
 }
 
 fn pip(python: &Path) -> Command {
