@@ -19,6 +19,7 @@ from dmr import testing
 from dmr.aio.delivery import Delivery
 from dmr.aio.directories import Directories
 from dmr.aio.driver import Driver
+from dmr.aio.inbox import Inbox
 from dmr.aio.link import LinkSettings
 from dmr.aio.tls import Tls, secure
 
@@ -104,14 +105,15 @@ class Idle:
 
 def test_a_cancelled_shutdown_ends_everything_and_tells_whoever_waits() -> None:
     async def main() -> None:
-        driver = Driver(Idle(), Directories(NETWORK.pin, None), [], LinkSettings())  # type: ignore[arg-type]
+        idle, directories = Idle(), Directories(NETWORK.pin, None)
+        driver = Driver(idle, directories, [], LinkSettings(), Inbox(64))  # type: ignore[arg-type]
         driver.start()
         confirmed = driver.expect(NETWORK.keys["tax"].participant)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(driver.shutdown(), 0.05)
         with pytest.raises(dmr.SendError):
             await asyncio.wait_for(confirmed, 1)
-        assert driver.deliveries.get_nowait() is None
+        assert [delivery async for delivery in driver.inbox.taken()] == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
@@ -142,6 +144,34 @@ def test_a_wrong_argument_settles_nothing_and_loses_nothing() -> None:
     assert not delivery.is_settled
     asyncio.run(delivery.retry(1))
     assert delivery.is_settled
+
+
+def test_what_nobody_takes_goes_back_but_for_some_so_that_answers_still_come() -> None:
+    class Held:
+        """A delivery that is only counted."""
+
+        def put_back(self, _after: float) -> None:
+            back.append(self)
+
+    back: list[Held] = []
+
+    async def main() -> None:
+        inbox, came = Inbox(8), [Held() for _ in range(20)]
+        for held in came[:6]:
+            inbox.put(held)  # type: ignore[arg-type]
+        assert back == came[:2]
+        taken = inbox.taken()
+        assert await taken.__anext__() is came[2]
+        for held in came[6:]:
+            inbox.put(held)  # type: ignore[arg-type]
+        assert back == came[:2], "somebody takes them"
+        await taken.aclose()  # type: ignore[attr-defined]
+        inbox.give_back()
+        assert back == came[:2] + came[3:16]
+        inbox.end()
+        assert [held async for held in inbox.taken()] == came[16:]
+
+    asyncio.run(main())
 
 
 def certificate(place: pathlib.Path) -> pathlib.Path:

@@ -16,6 +16,7 @@ from .delivery import Delivery, Message, encode_body
 from .directories import Directories
 from .driver import Driver
 from .errors import Declined, NoAnswer
+from .inbox import Inbox
 from .json_message import DEFAULT_TYPE
 from .link import LinkSettings
 from .tls import Tls
@@ -113,7 +114,8 @@ class Agent:
         names = [address.name for address in self._servers]
         exchange = Exchange(self._keys, self._pin, names, directory=directories.current, **self._options)
         self._directories = directories
-        self._running = Driver(exchange, directories, self._servers, self._settings)
+        inbox = Inbox(self._options["prefetch"])
+        self._running = Driver(exchange, directories, self._servers, self._settings, inbox)
         self._running.start()
         return self
 
@@ -340,19 +342,9 @@ class Agent:
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
         """The messages that came in and nobody asked for, and answers that nobody waits for, in order of arrival, until
-        the agent has shut down. It holds at most twice the prefetch; while it is full the server keeps the rest."""
-        return self._deliveries()
-
-    async def _deliveries(self) -> AsyncIterator[Delivery]:
-        queue = self._driver.deliveries
-        while True:
-            delivery = await queue.get()
-            if delivery is None:
-                # For whoever else iterates.
-                queue.put_nowait(None)
-                return
-            yield delivery
-            del delivery
+        the agent has shut down. It holds at most twice the prefetch; while it is full the server keeps the rest. While
+        nobody iterates it holds half a prefetch, and the rest comes again every half a minute."""
+        return self._driver.inbox.taken()
 
     async def _directory_by(self, until: float | None) -> None:
         """Waits for the first directory: without one there is nobody to write to."""

@@ -131,6 +131,10 @@ class Delivery:
         Raises:
             ValueError: that is no span of time. The delivery is not settled.
         """
+        self.put_back(after)
+
+    def put_back(self, after: float) -> None:
+        """What :meth:`retry` does, for the agent itself."""
         self._settle(lambda exchange, in_hand: exchange.retry(in_hand, after))
 
     async def answer(

@@ -19,6 +19,7 @@ from .address import ServerAddress
 from .delivery import Delivery, Message
 from .directories import Directories
 from .errors import QuestionFailed
+from .inbox import Inbox
 from .link import CONNECT_FAILED, LINK_LOST, Link, LinkSettings, open_link
 
 _log = logging.getLogger("dmr.aio")
@@ -40,10 +41,11 @@ class Driver:
         directories: Directories,
         servers: Sequence[ServerAddress],
         settings: LinkSettings,
+        inbox: Inbox,
     ) -> None:
         self.exchange = exchange
-        #: In order of arrival; ``None`` ends them.
-        self.deliveries: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        #: The messages that wait for the program.
+        self.inbox = inbox
         #: The server that the agent is logged in to, by its place in the list.
         self.server: int | None = None
         self.stopped = asyncio.Event()
@@ -203,7 +205,7 @@ class Driver:
         elif isinstance(event, events.AskEnded):
             self._end_ask(event.question, None)
         elif isinstance(event, events.Delivery):
-            self.deliveries.put_nowait(self._delivery(event.message, event.in_hand))
+            self.inbox.put(self._delivery(event.message, event.in_hand))
         elif isinstance(event, events.Document):
             self._offer(event.document)
         elif isinstance(event, events.StatusChanged):
@@ -235,7 +237,7 @@ class Driver:
         reply = self._asks.pop(question, None)
         if reply is None or reply.done():
             # Nobody waits any more: it is late, and comes as any other message.
-            self.deliveries.put_nowait(answer)
+            self.inbox.put(answer)
         else:
             reply.set_result(answer)
 
@@ -260,7 +262,7 @@ class Driver:
         for waiting in list(self._statuses.values()):
             for change in list(waiting):
                 _finish(change)
-        self.deliveries.put_nowait(None)
+        self.inbox.end()
 
     def _wake(self) -> None:
         for change in list(self._changes):
@@ -357,6 +359,7 @@ class Driver:
             async with self._judge:
                 await asyncio.to_thread(self._directories.keep_again)
             self.exchange.erase_expired_keys()
+            self.inbox.give_back()
             self._look()
 
     def _look(self) -> None:
