@@ -119,6 +119,39 @@ def test_a_cancelled_shutdown_ends_everything_and_tells_whoever_waits() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_dial_that_swallows_its_cancellation_serves_no_link(monkeypatch: pytest.MonkeyPatch, opened: bool) -> None:
+    class Opened:
+        binding = None
+
+        async def receive(self) -> bytes:
+            await asyncio.sleep(60)
+            return b""
+
+        def abort(self) -> None:
+            aborted.append(self)
+
+    aborted: list[Opened] = []
+
+    async def opens(*_: object) -> Opened:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+        if not opened:
+            raise ConnectionError("nobody there")
+        return Opened()
+
+    async def main() -> None:
+        async with agent("ws://127.0.0.1:1") as office:
+            await asyncio.sleep(0)
+            await asyncio.wait_for(office.shutdown(), 1)
+        assert len(aborted) == opened
+
+    monkeypatch.setattr("dmr.aio.driver.open_link", opens)
+    asyncio.run(main())
+
+
 class Refusing:
     """A driver whose exchange takes no negative times."""
 

@@ -353,10 +353,12 @@ class Agent:
             left = None if until is None else until - driver.now()
             if left is not None and left <= 0:
                 raise SendError.of("unsealable.no-directory", "nothing can be sealed now: no directory yet")
+            change = driver.changed()
             try:
-                await asyncio.wait_for(driver.changed(), left)
-            except asyncio.TimeoutError:
-                continue
+                # Not wait_for, which before Python 3.12 may keep a cancellation to itself.
+                await asyncio.wait({change}, timeout=left)
+            finally:
+                change.cancel()
 
     @property
     def _driver(self) -> Driver:

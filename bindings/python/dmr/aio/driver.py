@@ -143,8 +143,9 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._link is not None:
-            self._link.cancel()
+        link, self._link = self._link, None
+        if link is not None:
+            link.cancel()
         # A goodbye that is under way takes at most two seconds.
         goodbyes = [task for task in self._tasks if task.get_name() == "dmr-goodbye"]
         for task in self._tasks.difference(goodbyes):
@@ -280,9 +281,13 @@ class Driver:
         try:
             link = await open_link(address, self._settings)
         except OSError as error:
-            _log.warning("no link could be opened to %s: %s", address, error)
-            self._link_down(CONNECT_FAILED)
+            if self._link is asyncio.current_task():
+                _log.warning("no link could be opened to %s: %s", address, error)
+                self._link_down(CONNECT_FAILED)
             return
+        if self._link is not asyncio.current_task():
+            # Given up meanwhile: before Python 3.12 wait_for may keep a cancellation to itself.
+            return link.abort()
         reason = None
         try:
             self.exchange.link_up(link.binding)
