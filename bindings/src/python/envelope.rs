@@ -323,7 +323,7 @@ pub(super) fn seal(
     in_reply_to: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Envelope> {
     let (keys, directory) = (keys.get(), directory.get());
-    let recipients = recipients(directory, to)?;
+    let recipients = recipients(directory, to, "verify.unknown-recipient")?;
     let created = time(created)?;
     let expires = match (expires, ttl) {
         (Some(_), Some(_)) => return Err(PyTypeError::new_err("ttl or expires, not both")),
@@ -426,14 +426,18 @@ pub(super) fn message_body(body: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     }
 }
 
-/// The recipients that names and ids mean.
-pub(super) fn recipients(directory: &Directory, to: &Bound<'_, PyAny>) -> PyResult<Vec<ParticipantId>> {
+/// The recipients that names and ids mean. A name that the directory does not list is the error `unknown`.
+pub(super) fn recipients(
+    directory: &Directory,
+    to: &Bound<'_, PyAny>,
+    unknown: &'static str,
+) -> PyResult<Vec<ParticipantId>> {
     if to.is_instance_of::<PyString>() || is_uuid(to)? {
-        return Ok(vec![recipient(directory, to)?]);
+        return Ok(vec![recipient(directory, to, unknown)?]);
     }
     let mut found = Vec::new();
     for each in to.try_iter()? {
-        found.push(recipient(directory, &each?)?);
+        found.push(recipient(directory, &each?, unknown)?);
         // One too many is told by sealing; an iterator without an end is not followed to it.
         if found.len() > limit::RECIPIENTS {
             break;
@@ -442,7 +446,7 @@ pub(super) fn recipients(directory: &Directory, to: &Bound<'_, PyAny>) -> PyResu
     Ok(found)
 }
 
-fn recipient(directory: &Directory, who: &Bound<'_, PyAny>) -> PyResult<ParticipantId> {
+fn recipient(directory: &Directory, who: &Bound<'_, PyAny>, unknown: &str) -> PyResult<ParticipantId> {
     let py = who.py();
     if let Some(entry) = directory.find(who)? {
         return Ok(entry.id);
@@ -450,7 +454,7 @@ fn recipient(directory: &Directory, who: &Bound<'_, PyAny>) -> PyResult<Particip
     if is_uuid(who)? {
         return id(who);
     }
-    let code = ErrorCode::from_name("verify.unknown-recipient").unwrap_or(ErrorCode::UNKNOWN);
+    let code = ErrorCode::from_name(unknown).unwrap_or(ErrorCode::UNKNOWN);
     Err(named(py, code, &format!("the directory does not list {}", who.repr()?)))
 }
 

@@ -268,7 +268,7 @@ impl Exchange {
             in_reply_to: in_reply_to.map(as_reference).transpose()?,
             body: message_body(body)?,
         };
-        let to = recipients(&Directory { inner: directory }, to)?;
+        let to = recipients(&Directory { inner: directory }, to, "send.unknown-recipient")?;
         let mut message = OutgoingMessage::to(to, Kind(kind), content);
         message.id = optional_id(id)?;
         message.expires_in = expires_in.map(|seconds| span("expires_in", seconds)).transpose()?;

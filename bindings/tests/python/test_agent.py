@@ -126,6 +126,10 @@ def test_with_a_kept_directory_a_message_waits_for_a_server_and_can_be_taken_bac
                 await agent.send("police", "the same id", id=id)
             assert refused.value.name == "send.duplicate"
             assert await agent.withdraw(id) and agent.status(id) is None
+            for stranger in ("nobody", uuid.uuid4()):
+                with pytest.raises(dmr.SendError) as refused:
+                    await agent.send(["police", stranger], "to a name or an id that is not listed")
+                assert refused.value.name == "send.unknown-recipient" and not refused.value.retryable
             with pytest.raises(dmr.aio.NoAnswer) as late:
                 await agent.ask("police", "nobody answers", timeout=0.1)
             assert isinstance(late.value.question, uuid.UUID)
