@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import logging
 import os
 import pathlib
@@ -184,3 +185,9 @@ def test_a_forked_child_may_not_use_its_parent_s_agent() -> None:
             assert os.waitpid(child, 0)[1] == 0
 
     asyncio.run(main())
+
+
+def test_the_extra_asks_for_the_first_websockets_that_takes_what_it_is_given() -> None:
+    # Before 15 it opens no link without a proxy of the environment's, and knows no argument that says so.
+    wanted = [each for each in importlib.metadata.requires("dmr-sdk") or () if each.startswith("websockets")]
+    assert len(wanted) == 1 and ">=15" in wanted[0]
