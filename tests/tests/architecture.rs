@@ -91,7 +91,7 @@ fn files(extensions: &[&str]) -> Outcome<Vec<(PathBuf, String)>> {
             let path = entry.doing(directory.display())?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
-                if name != ".git" && !name.starts_with("target") {
+                if name != ".git" && name != "node_modules" && !name.starts_with("target") {
                     pending.push(path);
                 }
             } else if extensions.iter().any(|extension| name.ends_with(extension)) {
@@ -174,7 +174,7 @@ fn the_top_level_holds_only_what_is_meant_to_be_there() -> Outcome {
 
 #[test]
 fn no_source_file_is_long_or_has_an_empty_name() -> Outcome {
-    for (file, text) in files(&[".rs"])? {
+    for (file, text) in files(&[".rs", ".py", ".c", ".cpp", ".mjs"])? {
         let lines = text.lines().count();
         assert!(lines <= LINES, "{} has {lines} lines, {LINES} allowed", file.display());
         for part in file.with_extension("").components() {
@@ -199,7 +199,9 @@ fn both_programs_begin_in_at_most_fifty_lines() -> Outcome {
 fn nothing_here_needs_anything_outside_the_repository() -> Outcome {
     // In two parts, so that this file does not contain them.
     let outside = [["..", "/shared"].concat(), ["/work", "/"].concat()];
-    for (file, text) in files(&[".rs", ".toml", ".md", ".json", "run", ".yml", ".yaml", ".txt"])? {
+    let written =
+        [".rs", ".toml", ".md", ".json", "run", ".yml", ".yaml", ".txt", ".py", ".pyi", ".c", ".cpp", ".h", ".mjs"];
+    for (file, text) in files(&written)? {
         for mention in &outside {
             assert!(!text.contains(mention.as_str()), "{} mentions {mention}", file.display());
         }
