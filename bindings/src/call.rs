@@ -1,5 +1,7 @@
 //! What can be wrong with a call itself, before anything of DMR is asked.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use dmr_core::error_names;
 
 /// Why a call from another language was not carried out. Nothing was changed.
@@ -66,3 +68,25 @@ error_names!(CallError, "call", own {
     WrongHandle = "wrong-handle",
     Panicked = "panicked",
 } wraps {});
+
+/// Does something and lets no panic through: the other language's frames above cannot be unwound.
+///
+/// What a panic leaves half done must not be used again, or be whole at every step: the callers say which.
+///
+/// # Errors
+/// [`CallError::Panicked`].
+#[cfg_attr(not(any(feature = "c", feature = "python")), expect(dead_code, reason = "only other languages need it"))]
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, CallError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| CallError::Panicked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        assert_eq!(caught(|| 7), Ok(7));
+        assert_eq!(caught(|| panic!("on purpose")), Err::<(), _>(CallError::Panicked));
+    }
+}

@@ -26,11 +26,13 @@ pub enum Category {
     Seal,
     /// 8xx: the call itself is wrong: see [`CallError`](crate::CallError).
     Call,
+    /// 9xx: a message was not accepted, or no login was tried.
+    Send,
 }
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: &'static [Self] = &[
         Self::Input,
         Self::Directory,
         Self::Key,
@@ -39,6 +41,7 @@ impl Category {
         Self::Verify,
         Self::Seal,
         Self::Call,
+        Self::Send,
     ];
 
     /// The Python exception of this category, a subclass of `dmr.DmrError`.
@@ -52,6 +55,7 @@ impl Category {
             Self::Verify => "VerifyError",
             Self::Seal => "SealError",
             Self::Call => "CallError",
+            Self::Send => "SendError",
         }
     }
 }
@@ -198,6 +202,29 @@ table! {
     805 = "call.out-of-range",
     806 = "call.wrong-handle",
     807 = "call.panicked",
+    901 = "unsealable.no-directory",
+    902 = "unsealable.expired",
+    903 = "unsealable.forked",
+    904 = "unsealable.own-entry",
+    921 = "send.unknown-recipient",
+    922 = "send.recipient-inactive",
+    923 = "send.policy-refused",
+    924 = "send.recipients",
+    925 = "send.lifetime",
+    926 = "send.too-large",
+    927 = "send.full",
+    928 = "send.duplicate",
+    929 = "send.rejected",
+    930 = "send.expired",
+    931 = "send.withdrawn",
+    932 = "send.not-a-question",
+    933 = "send.seal",
+    934 = "send.stopped",
+    961 = "login-refusal.unproven-server",
+    962 = "login-refusal.no-login-key",
+    963 = "login-refusal.no-channel-binding",
+    964 = "login-refusal.no-randomness",
+    965 = "login-refusal.malformed",
 }
 
 impl ErrorCode {
@@ -245,6 +272,7 @@ impl ErrorCode {
             6 => Category::Verify,
             7 => Category::Seal,
             8 => Category::Call,
+            9 => Category::Send,
             _ => Category::Input,
         }
     }
@@ -267,7 +295,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use dmr_core::error_name::ErrorName;
-    use dmr_core::{codec, directory, id, json, session};
+    use dmr_core::{codec, directory, exchange, id, json, session};
     use dmr_crypto::authority::AuthorityError;
 
     use super::*;
@@ -281,6 +309,9 @@ mod tests {
             json::JsonError::NAMES,
             session::AgentPublishError::NAMES,
             directory::DirectoryError::NAMES,
+            exchange::Unsealable::NAMES,
+            exchange::SendError::NAMES,
+            exchange::LoginRefusal::NAMES,
             dmr_crypto::KeyError::NAMES,
             dmr_crypto::RandomError::NAMES,
             dmr_crypto::KeyFileError::NAMES,
@@ -360,7 +391,7 @@ mod tests {
         let enumerators: BTreeSet<String> = codes.map(ErrorCode::enumerator).collect();
         assert_eq!(enumerators.len(), TABLE.len());
         assert!(enumerators.contains("DMR_VERIFY_BAD_SIGNATURE"));
-        let exceptions: BTreeSet<&str> = Category::ALL.into_iter().map(Category::exception).collect();
+        let exceptions: BTreeSet<&str> = Category::ALL.iter().map(|category| category.exception()).collect();
         assert_eq!(exceptions.len(), Category::ALL.len());
     }
 

@@ -26,6 +26,8 @@
 
 mod call;
 pub mod code;
+#[cfg(feature = "python")]
+mod python;
 
 pub use call::CallError;
 pub use code::{Category, ErrorCode};

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use dmr_core::exchange::{
+    Accepted, ExchangeConfig, IncomingMessage, MessageStatus, OutgoingMessage, Records, SendError, Unsealable,
+};
 use dmr_core::header::Kind;
 use dmr_core::id::{InstanceId, MessageId, Name, ParticipantId};
 use dmr_core::reason::FailureReason;
@@ -17,22 +20,15 @@ use crate::config::AgentConfig;
 use crate::delivery::{Deliveries, Delivery};
 use crate::dialer::{AddressDialer, Dialer};
 use crate::directory_keeper::{self, DirectoryKeeper, DirectoryStore};
-use crate::error::{AskError, ConnectError, SendError, Unsealable};
-use crate::exchange::{Command, Exchange, LinkStatus, Outlets, Reply, Switches};
-use crate::limits::Limits;
+use crate::error::{AskError, ConnectError};
+use crate::exchange_driver::{Command, ExchangeDriver, LinkStatus, Outlets, Reply};
 use crate::link_driver::{Inlets, LinkDriver};
-use crate::message::{Accepted, IncomingMessage, OutgoingMessage};
-use crate::message_status::MessageStatus;
 use crate::observe;
-use crate::records::{End, Records};
+use crate::outcomes::Outcomes;
 use crate::sealing::{Sealer, fresh_id};
 
 /// Commands that wait for the driver; more wait in their callers.
 const COMMANDS: usize = 256;
-
-/// Refused logins in a row that are answered by an ordinary backoff, some seconds in all: a server may not yet have read
-/// the directory that lists this participant, or may know another of its keys.
-const FIRST_REFUSALS: usize = 6;
 
 /// What a message that is on its way will bring: its confirm, and its answer where one was asked for.
 pub(crate) type Begun = (oneshot::Receiver<Result<Accepted, SendError>>, Option<oneshot::Receiver<Reply>>);
@@ -49,7 +45,7 @@ pub struct Agent {
 struct Inner {
     sealer: Sealer,
     commands: mpsc::Sender<Command>,
-    records: Arc<Mutex<Records>>,
+    outcomes: Arc<Outcomes>,
     status: watch::Receiver<LinkStatus>,
     deliveries: Mutex<Option<Deliveries>>,
     tasks: TaskTracker,
@@ -94,7 +90,7 @@ impl Agent {
                 configured: config.network.as_str().into(),
             });
         }
-        let session = session_config(&config, servers)?;
+        let exchange = exchange_config(&config, servers)?;
         let (pin, state, wall, guest) = (config.pin, config.state, config.clock.wall(), config.guest);
         let opened = tokio::task::spawn_blocking(move || {
             let store = DirectoryStore::open(pin, state, wall)?;
@@ -107,20 +103,20 @@ impl Agent {
         let store = opened.map_err(|_| ConnectError::Interrupted)??;
 
         observe::describe();
-        let (directory_in, directory) = directory_keeper::channel(&store);
-        let sealer = Sealer::new(config.keyring, directory.clone(), config.clock.clone());
+        let (directory_in, directory) = watch::channel(());
+        let sealer = dmr_crypto::Sealer::new(config.keyring, store.current());
+        let sealer = Sealer::new(sealer, directory.clone(), config.clock.clone());
         sealer.erase_expired_keys();
         let (documents, documents_out) = mpsc::channel(directory_keeper::WAITING);
         let (commands, commands_out) = mpsc::channel(COMMANDS);
-        let in_hand = 2 * usize::from(config.prefetch.unwrap_or(1)).max(1);
+        let in_hand = ExchangeConfig::most_in_hand(config.prefetch);
         let (settlings, settlings_out) = mpsc::channel(in_hand);
         let (program, deliveries) = mpsc::channel(in_hand);
         let (status_in, status) = watch::channel(LinkStatus::default());
-        let records = Arc::new(Mutex::new(Records::new(config.limits.statuses)));
+        let outcomes = Arc::new(Outcomes::new(exchange.records.clone()));
 
-        let outlets = Outlets { program, settlings, documents, status: status_in };
-        let switches = Switches { receipts: config.receipts, allow_unbound: config.allow_unbound, guest: config.guest };
-        let exchange = Exchange::new(session, sealer.clone(), config.limits, switches, Arc::clone(&records), outlets);
+        let outlets = Outlets { program, settlings, documents, status: status_in, outcomes: Arc::clone(&outcomes) };
+        let exchange = ExchangeDriver::new(exchange, sealer.clone(), outlets);
         let metrics = SocketMetrics::of_agent(&config.network);
         let inlets = Inlets { commands: commands_out, settlings: settlings_out, directory };
         let tasks = TaskTracker::new();
@@ -131,7 +127,7 @@ impl Agent {
         tasks.close();
 
         let deliveries = Mutex::new(Some(Deliveries { receiver: deliveries }));
-        Ok(Self { inner: Arc::new(Inner { sealer, commands, records, status, deliveries, tasks }) })
+        Ok(Self { inner: Arc::new(Inner { sealer, commands, outcomes, status, deliveries, tasks }) })
     }
 
     /// Who this agent is.
@@ -278,7 +274,7 @@ impl Agent {
     /// What is known of a message that this process sent. Kept for [`Limits::statuses`](crate::Limits::statuses)
     /// messages after their end.
     pub fn message(&self, id: MessageId) -> Option<MessageStatus> {
-        self.inner.records.lock().unwrap_or_else(PoisonError::into_inner).status(id)
+        self.inner.outcomes.status(id)
     }
 
     /// Waits until the message has an end ([`MessageStatus::is_final`]) and returns it; `None` for one that this process
@@ -287,11 +283,7 @@ impl Agent {
     /// # Cancel safety
     /// Safe: it only looks.
     pub async fn outcome(&self, id: MessageId) -> Option<MessageStatus> {
-        let end = self.inner.records.lock().unwrap_or_else(PoisonError::into_inner).end_of(id)?;
-        match end {
-            End::Now(status) => Some(status),
-            End::Later(end) => end.await.ok(),
-        }
+        self.inner.outcomes.awaited(id, MessageStatus::is_final).await
     }
 
     /// The same, but goes on waiting past an end that no recipient has signed ([`MessageStatus::is_signed`]): a signed word
@@ -300,20 +292,13 @@ impl Agent {
     /// # Cancel safety
     /// Safe: it only looks.
     pub async fn signed_outcome(&self, id: MessageId) -> Option<MessageStatus> {
-        loop {
-            let records = self.inner.records.lock();
-            let end = records.unwrap_or_else(PoisonError::into_inner).awaited(id, MessageStatus::is_signed)?;
-            match end {
-                End::Now(status) => return Some(status),
-                End::Later(end) => drop(end.await.ok()?),
-            }
-        }
+        self.inner.outcomes.awaited(id, MessageStatus::is_signed).await
     }
 
     /// What a server said last of a message that this process sent: that it failed. It is advice: nobody signed it, and a
     /// signed word of the recipient's overrides it in [`Agent::message`].
     pub fn notice(&self, id: MessageId) -> Option<FailureReason> {
-        self.inner.records.lock().unwrap_or_else(PoisonError::into_inner).notice(id)
+        self.inner.outcomes.notice(id)
     }
 
     /// Takes nothing new, waits up to 5 s for confirms and settlements, closes the link and ends the agent's tasks.
@@ -338,7 +323,7 @@ fn take(answer: Delivery, question: MessageId) -> Result<IncomingMessage, AskErr
     Ok(message)
 }
 
-fn session_config(config: &AgentConfig, servers: Vec<Option<Name>>) -> Result<AgentSessionConfig, ConnectError> {
+fn exchange_config(config: &AgentConfig, servers: Vec<Option<Name>>) -> Result<ExchangeConfig, ConnectError> {
     let mut random = [0; 24];
     getrandom::fill(&mut random).map_err(|_| ConnectError::Random)?;
     let [a, b, c, d, e, f, g, h, instance @ ..] = random;
@@ -347,10 +332,14 @@ fn session_config(config: &AgentConfig, servers: Vec<Option<Name>>) -> Result<Ag
     let (network, participant) = (config.network.clone(), config.keyring.participant());
     let mut session = AgentSessionConfig::new(network, participant, instance, servers, seed);
     session.prefetch = config.prefetch;
-    session.outbox_messages = config.limits.outbox_messages.saturating_add(Limits::RESERVED_MESSAGES);
-    session.outbox_bytes = config.limits.outbox_bytes.saturating_add(Limits::RESERVED_BYTES);
     session.backoff = config.backoff;
     session.refused_delay = config.refused_delay;
-    session.first_refusals = FIRST_REFUSALS;
-    Ok(session)
+    Ok(ExchangeConfig {
+        limits: config.limits,
+        receipts: config.receipts,
+        guest: config.guest,
+        allow_unbound: config.allow_unbound,
+        records: Records::new(config.limits.statuses),
+        ..ExchangeConfig::new(session)
+    })
 }

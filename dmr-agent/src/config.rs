@@ -9,7 +9,7 @@ use dmr_crypto::{Keyring, RootPin};
 use dmr_transport::websocket::{DialerConfig, ServerAddress};
 
 use crate::clock::Clock;
-use crate::limits::Limits;
+use dmr_core::exchange::Limits;
 
 /// How an agent behaves. [`AgentConfig::new`] has the defaults.
 #[derive(Debug)]

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use dmr_core::content::{Message, Reference};
+use dmr_core::content::Message;
+use dmr_core::exchange::{Accepted, Answer, InHand, IncomingMessage, SealedMessage, SendError};
 use dmr_core::header::Kind;
-use dmr_core::id::ParticipantId;
 use dmr_core::reason::FailureReason;
-use dmr_core::session::DeliveryId;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::error::SendError;
-use crate::message::{Accepted, Answer, IncomingMessage};
-use crate::sealing::{SealedMessage, Sealer};
+use crate::exchange_driver::Confirmed;
+use crate::sealing::Sealer;
 
 /// How long a question waits whose answer could not be sealed: that does not change from one second to the next.
 const UNSEALED_RETRY: Duration = Duration::from_secs(30);
@@ -35,30 +33,24 @@ pub struct Delivery {
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) permit: mpsc::OwnedPermit<Settling>,
-    pub(crate) delivery: DeliveryId,
-    /// When it was handed over, on the clock's `elapsed`.
-    pub(crate) since: Duration,
+    pub(crate) in_hand: InHand,
     pub(crate) sealer: Sealer,
 }
 
 /// A delivery that the program has settled.
 #[derive(Debug)]
 pub(crate) struct Settling {
-    pub(crate) delivery: DeliveryId,
-    pub(crate) sender: ParticipantId,
-    pub(crate) envelope: Reference,
-    pub(crate) kind: Kind,
-    pub(crate) since: Duration,
-    pub(crate) outcome: Outcome,
+    pub(crate) in_hand: InHand,
+    pub(crate) decision: Decision,
 }
 
 /// What the program decided.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Decision {
     Ack,
     Reject(FailureReason),
     Retry(Duration),
-    Answer { answer: SealedMessage, confirmed: oneshot::Sender<Result<Accepted, SendError>> },
+    Answer { answer: SealedMessage, confirmed: Confirmed },
 }
 
 impl Delivery {
@@ -68,17 +60,17 @@ impl Delivery {
 
     /// The program has taken the message: its sender gets a receipt that says delivered.
     pub fn ack(mut self) {
-        self.settle(Outcome::Ack);
+        self.settle(Decision::Ack);
     }
 
     /// The program will never take it: its sender gets a receipt with the reason, and it is dead-lettered.
     pub fn reject(mut self, reason: FailureReason) {
-        self.settle(Outcome::Reject(reason));
+        self.settle(Decision::Reject(reason));
     }
 
     /// The message comes again after `after` (at most ten minutes), here or at a replica.
     pub fn retry(mut self, after: Duration) {
-        self.settle(Outcome::Retry(after));
+        self.settle(Decision::Retry(after));
     }
 
     /// Answers a question and settles it. The answer's id is derived from the question's, so that it is the same
@@ -99,7 +91,7 @@ impl Delivery {
         match self.seal_answer(answer) {
             Ok(answer) => {
                 let (confirmed, outcome) = oneshot::channel();
-                self.settle(Outcome::Answer { answer, confirmed });
+                self.settle(Decision::Answer { answer, confirmed });
                 outcome.await.unwrap_or(Err(SendError::Stopped))
             }
             Err(error) => {
@@ -107,7 +99,7 @@ impl Delivery {
                     error,
                     SendError::PolicyRefused(_) | SendError::UnknownRecipient(_) | SendError::RecipientInactive(_)
                 );
-                self.settle(if is_final { Outcome::Ack } else { Outcome::Retry(UNSEALED_RETRY) });
+                self.settle(if is_final { Decision::Ack } else { Decision::Retry(UNSEALED_RETRY) });
                 Err(error)
             }
         }
@@ -129,23 +121,16 @@ impl Delivery {
         handle.sealer.seal_answer(&self.message, content)
     }
 
-    fn settle(&mut self, outcome: Outcome) {
-        if let Some(Handle { permit, delivery, since, .. }) = self.handle.take() {
-            permit.send(Settling {
-                delivery,
-                sender: self.message.sender,
-                envelope: self.message.reference,
-                kind: self.message.kind,
-                since,
-                outcome,
-            });
+    fn settle(&mut self, decision: Decision) {
+        if let Some(Handle { permit, in_hand, .. }) = self.handle.take() {
+            permit.send(Settling { in_hand, decision });
         }
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.settle(Outcome::Retry(DROPPED_RETRY));
+        self.settle(Decision::Retry(DROPPED_RETRY));
     }
 }
 

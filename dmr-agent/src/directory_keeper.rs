@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dmr_core::exchange::Unsealable;
 use dmr_core::limit;
 use dmr_core::time::Timestamp;
 use dmr_crypto::{DirectoryTrust, Freshness, Offer, RootPin, TrustError, VerifiedDirectory};
 use dmr_transport::service::state_file;
 use tokio::sync::{mpsc, watch};
 
-use crate::error::{ConnectError, Unsealable};
+use crate::error::ConnectError;
 use crate::observe;
 use crate::sealing::Sealer;
 
@@ -147,7 +148,7 @@ fn fork_file(revision: u64, side: &str) -> String {
 pub(crate) struct DirectoryKeeper {
     pub(crate) store: DirectoryStore,
     pub(crate) documents: mpsc::Receiver<Bytes>,
-    pub(crate) directory: watch::Sender<Option<VerifiedDirectory>>,
+    pub(crate) directory: watch::Sender<()>,
     pub(crate) sealer: Sealer,
 }
 
@@ -192,7 +193,8 @@ impl DirectoryKeeper {
             report(offer.as_ref());
             if !matches!(offer, Ok(Offer::Unchanged)) {
                 // After a fork, too: the directory in use then carries the mark that stops sealing.
-                directory.send_replace(store.current());
+                sealer.inner().use_directory(store.current());
+                directory.send_replace(());
             }
             alarms.look(&sealer);
         }
@@ -245,13 +247,6 @@ impl Alarms {
             observe::directory(directory.revision(), now.since(directory.issued()), left);
         }
     }
-}
-
-/// Makes the channel of the directory in use.
-pub(crate) fn channel(
-    store: &DirectoryStore,
-) -> (watch::Sender<Option<VerifiedDirectory>>, watch::Receiver<Option<VerifiedDirectory>>) {
-    watch::channel(store.current())
 }
 
 /// Documents that may wait to be verified; a newer one comes again when it is asked for.

@@ -19,14 +19,14 @@ use tokio::time::{Instant, sleep_until};
 use crate::agent::Agent;
 use crate::api::{self, FieldError, MessageRequest, Problem, RecipientName};
 use crate::delivery::Delivery;
-use crate::error::SendError;
-use crate::exchange::Reply;
+use crate::exchange_driver::Reply;
 use crate::fate::{End, Fate};
 use crate::json_message::MESSAGE_TYPE;
-use crate::message::{Accepted, OutgoingMessage};
-use crate::message_status::MessageStatus;
 use crate::message_view;
 use crate::sealing::fresh_id;
+use dmr_core::exchange::MessageStatus;
+use dmr_core::exchange::SendError;
+use dmr_core::exchange::{Accepted, OutgoingMessage};
 
 /// How long a signed word may take after an unsigned one: a server that buries a message tells of it before the recipient's
 /// receipt is through.

@@ -7,8 +7,8 @@
 //!                ▼      │ answer, reject, retry               ▼      │
 //!   ┌──────────────── Agent ───────────────┐◀──────────── Service ───────────┐
 //!   │ sealing        in the sender's task  │   HTTP API, ledger, webhook     │
-//!   │ exchange       opening, guard,       │─────────────────────────────────┘
-//!   │                receipts, answers     │
+//!   │ exchange driver  (dmr_core::exchange:│─────────────────────────────────┘
+//!   │   opening, guard, receipts, answers) │
 //!   │ link driver    one task, one link    │      directory keeper: verify,
 //!   └──────┬───────────────────────────────┘◀──── compare, persist, use
 //!          │ sealed envelopes only
@@ -46,7 +46,7 @@
 //! # Reading order
 //! 1. [`Agent`], [`OutgoingMessage`], [`Delivery`]: what a program does with an agent.
 //! 2. [`AgentConfig`], [`Limits`]: how it is set up, and what bounds its memory.
-//! 3. `exchange`: what happens to a message in between; `exchange/inbound.rs` and `exchange/settling.rs` first.
+//! 3. [`dmr_core::exchange`]: what happens to a message in between; `exchange_driver` carries it out.
 //! 4. `link_driver`: the one task that does IO. `directory_keeper`: the one that verifies directories.
 //! 5. `errand`, `fate`: one message sent by a process of its own, as `dmr-agent send` does.
 //! 6. [`Service`]: the HTTP API (`api`) and the webhook (`webhook`) on top of an agent. [`program`]: the command line.
@@ -80,18 +80,15 @@ mod dialer;
 mod directory_keeper;
 mod errand;
 mod error;
-mod exchange;
+mod exchange_driver;
 mod fate;
 mod json_message;
-mod limits;
 mod link_driver;
-mod message;
-mod message_status;
 mod message_view;
 mod observe;
+mod outcomes;
 pub mod program;
 mod questions;
-mod records;
 mod sealing;
 mod service;
 mod webhook;
@@ -102,10 +99,10 @@ pub use clock::Clock;
 pub use config::AgentConfig;
 pub use delivery::{Deliveries, Delivery};
 pub use dialer::Dialer;
-pub use error::{AskError, ConnectError, SendError, Unsealable};
+pub use dmr_core::exchange::{
+    Accepted, Answer, IncomingMessage, Limits, MessageStatus, OutgoingMessage, SendError, Unsealable,
+};
+pub use error::{AskError, ConnectError};
 pub use json_message::MESSAGE_TYPE;
-pub use limits::Limits;
-pub use message::{Accepted, Answer, IncomingMessage, OutgoingMessage};
-pub use message_status::MessageStatus;
 pub use service::{Service, ServiceConfig, ServiceError};
 pub use webhook::{CallerError, WebhookConfig, WebhookUrl, WebhookUrlError};

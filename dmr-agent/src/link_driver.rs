@@ -8,7 +8,6 @@ use bytes::Bytes;
 use dmr_core::frame::{AgentFrame, ServerFrame};
 use dmr_core::reason::CloseReason;
 use dmr_core::session::Transmit;
-use dmr_crypto::VerifiedDirectory;
 use dmr_transport::service::socket_metrics::SocketMetrics;
 use dmr_transport::{Link, LinkError, LinkReceiver, LinkSender, Received};
 use tokio::sync::{mpsc, watch};
@@ -18,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::Clock;
 use crate::delivery::Settling;
 use crate::dialer::Dialer;
-use crate::exchange::{Command, Exchange};
+use crate::exchange_driver::{Command, ExchangeDriver};
 
 /// A link being opened.
 type Dialling<L> = Pin<Box<dyn Future<Output = Result<L, LinkError>> + Send>>;
@@ -27,7 +26,7 @@ type Dialling<L> = Pin<Box<dyn Future<Output = Result<L, LinkError>> + Send>>;
 pub(crate) struct Inlets {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) settlings: mpsc::Receiver<Settling>,
-    pub(crate) directory: watch::Receiver<Option<VerifiedDirectory>>,
+    pub(crate) directory: watch::Receiver<()>,
 }
 
 /// The open link.
@@ -53,7 +52,7 @@ enum Event<L> {
 
 /// One agent's task: its exchange, and one link after another.
 pub(crate) struct LinkDriver<D: Dialer> {
-    exchange: Exchange,
+    exchange: ExchangeDriver,
     dialer: Arc<D>,
     clock: Clock,
     inlets: Inlets,
@@ -68,7 +67,13 @@ pub(crate) struct LinkDriver<D: Dialer> {
 }
 
 impl<D: Dialer> LinkDriver<D> {
-    pub(crate) fn new(exchange: Exchange, dialer: D, clock: Clock, inlets: Inlets, metrics: SocketMetrics) -> Self {
+    pub(crate) fn new(
+        exchange: ExchangeDriver,
+        dialer: D,
+        clock: Clock,
+        inlets: Inlets,
+        metrics: SocketMetrics,
+    ) -> Self {
         Self {
             exchange,
             dialer: Arc::new(dialer),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::json_message::{JsonMessage, MESSAGE_TYPE};
-use crate::message::IncomingMessage;
+use dmr_core::exchange::IncomingMessage;
 
 /// `{"id", "senderId", "recipientId", "timestamp", "type", "payload", "inReplyTo"?}`.
 #[derive(Serialize)]

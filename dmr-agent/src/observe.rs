@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use dmr_core::reason::{FailureReason, RejectReason};
+use dmr_core::exchange::{LoginRefusal, Note};
 use dmr_core::session::OutboxDepth;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
@@ -48,38 +48,6 @@ pub(crate) fn connected(ready: bool) {
     gauge!(CONNECTED).set(f64::from(u8::from(ready)));
 }
 
-pub(crate) fn message(event: &'static str) {
-    counter!(MESSAGES, "event" => event).increment(1);
-}
-
-pub(crate) fn settled(how: &'static str) {
-    counter!(DELIVERIES, "settled" => how).increment(1);
-}
-
-pub(crate) fn refused(reason: FailureReason) {
-    counter!(REFUSED, "reason" => reason.as_str()).increment(1);
-}
-
-pub(crate) fn rejected(reason: RejectReason) {
-    counter!(REJECTED, "reason" => reason.as_str()).increment(1);
-}
-
-pub(crate) fn receipts(event: &'static str, count: usize) {
-    counter!(RECEIPTS, "event" => event).increment(u64::try_from(count).unwrap_or(u64::MAX));
-}
-
-pub(crate) fn replayed() {
-    counter!(REPLAYS).increment(1);
-}
-
-pub(crate) fn fork_claimed() {
-    counter!(FORK_CLAIMS).increment(1);
-}
-
-pub(crate) fn processed(took: Duration) {
-    histogram!(PROCESSING).record(took.as_secs_f64());
-}
-
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the bounds are far below 2^52")]
 pub(crate) fn outbox(depth: OutboxDepth) {
     gauge!(OUTBOX_MESSAGES).set(depth.messages as f64);
@@ -97,4 +65,66 @@ pub(crate) fn directory(revision: u64, age: Duration, left: f64) {
 /// Whether nothing is sealed for this reason.
 pub(crate) fn alarm(reason: &'static str, on: bool) {
     gauge!(DIRECTORY_ALARM, "reason" => reason).set(f64::from(u8::from(on)));
+}
+
+/// Counts and logs what the exchange notes.
+pub(crate) fn note(note: &Note) {
+    match note {
+        Note::LoginNotTried { server, refusal } => {
+            let server = server.as_ref().map(tracing::field::display);
+            let hint = if *refusal == LoginRefusal::NoChannelBinding { " (see --allow-unbound)" } else { "" };
+            tracing::error!(server, "no login is tried at this server: {refusal}{hint}");
+        }
+        Note::Opened { id, sender, kind, attempt } => tracing::debug!(%id, %sender, %kind, attempt, "opened"),
+        Note::NotOpened { id, sender, error } => tracing::warn!(%id, %sender, %error, "an envelope was not opened"),
+        Note::ForkClaimed { sender } => {
+            tracing::error!(%sender, "ALARM: a sender was shown another directory of our revision, or lies");
+            counter!(FORK_CLAIMS).increment(1);
+        }
+        Note::Refused { reason } => counter!(REFUSED, "reason" => reason.as_str()).increment(1),
+        Note::Repeated => counter!(REPLAYS).increment(1),
+        Note::UnaskedAnswer { id, sender } => {
+            tracing::warn!(%id, %sender, "an answer by someone who was not asked, or to another text");
+        }
+        Note::ForeignReceipt { id, sender } => {
+            tracing::warn!(%id, from = %sender, "a receipt by someone who has not the message it names");
+            receipts("foreign", 1);
+        }
+        Note::ReceiptNoted => receipts("noted", 1),
+        Note::ReceiptUnknown => receipts("unknown", 1),
+        Note::Answered => message("answered"),
+        Note::Failed => message("failed"),
+        Note::Accepted => message("accepted"),
+        Note::Rejected { id, reason } => {
+            tracing::warn!(%id, %reason, "the server rejected a message");
+            counter!(REJECTED, "reason" => reason.as_str()).increment(1);
+        }
+        Note::Expired { id } => {
+            tracing::warn!(%id, "a message expired without a receipt");
+            message("expired");
+        }
+        Note::Noticed { id, reason } => tracing::warn!(%id, %reason, "the server says that a message failed"),
+        Note::Settled { how, took } => {
+            histogram!(PROCESSING).record(took.as_secs_f64());
+            counter!(DELIVERIES, "settled" => *how).increment(1);
+        }
+        Note::ReceiptsSent { count } => receipts("sent", *count),
+        Note::ReceiptsUnsent { to, count, error, later } => {
+            tracing::warn!(%to, %error, receipts = count, later, "receipts cannot be sent");
+            receipts("unsent", *count);
+        }
+        Note::ReceiptsStuck { to, count } => {
+            tracing::warn!(%to, receipts = count, "no server takes the receipts for this sender; they are tried later");
+            receipts("stuck", *count);
+        }
+        _ => {}
+    }
+}
+
+fn message(event: &'static str) {
+    counter!(MESSAGES, "event" => event).increment(1);
+}
+
+fn receipts(event: &'static str, count: usize) {
+    counter!(RECEIPTS, "event" => event).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }

@@ -6,8 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use dmr_core::content::Reference;
 use dmr_core::id::{MessageId, ParticipantId};
 
-use crate::message::IncomingMessage;
-
 /// Questions remembered, the oldest forgotten first.
 const CAPACITY: usize = 10_000;
 
@@ -25,11 +23,11 @@ pub(crate) struct Questions {
 }
 
 impl Questions {
-    /// Remembers a question.
-    pub(crate) fn remember(&self, question: &IncomingMessage) {
+    /// Remembers a question of `asker`'s.
+    pub(crate) fn remember(&self, asker: ParticipantId, question: Reference) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (question.sender, question.reference.id);
-        if known.by_id.insert(key, question.reference).is_none() {
+        let key = (asker, question.id);
+        if known.by_id.insert(key, question).is_none() {
             known.order.push_back(key);
         }
         if known.order.len() > CAPACITY
@@ -47,57 +45,40 @@ impl Questions {
 
 #[cfg(test)]
 mod tests {
-    use dmr_core::content::Message;
-    use dmr_core::header::Kind;
     use dmr_core::id::Digest;
-    use dmr_core::time::Timestamp;
 
     use super::*;
 
-    fn question(number: u32, sender: u8) -> IncomingMessage {
+    fn asker(number: u8) -> ParticipantId {
+        ParticipantId::from_custom_bytes([number; 16])
+    }
+
+    fn question(number: u32, digest: u8) -> Reference {
         let mut id = [1; 16];
         id.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
-        let content = Message {
-            content_type: String::new(),
-            conversation: None,
-            sequence: None,
-            room: None,
-            in_reply_to: None,
-            body: bytes::Bytes::new(),
-        };
-        IncomingMessage {
-            reference: Reference { id: MessageId::from_custom_bytes(id), digest: Digest([sender; 32]) },
-            sender: ParticipantId::from_custom_bytes([sender; 16]),
-            recipients: Vec::new(),
-            kind: Kind::QUESTION,
-            created: Timestamp(0),
-            expires: Timestamp(0),
-            content,
-            attempt: 1,
-            solicited: false,
-        }
+        Reference { id: MessageId::from_custom_bytes(id), digest: Digest([digest; 32]) }
     }
 
     #[test]
     fn two_askers_may_use_one_id() {
         let (questions, one, other) = (Questions::default(), question(1, 1), question(1, 2));
-        questions.remember(&one);
-        questions.remember(&other);
-        assert_eq!(questions.find(one.sender, one.reference.id), Some(one.reference));
-        assert_eq!(questions.find(other.sender, one.reference.id), Some(other.reference));
-        assert_eq!(questions.find(ParticipantId::from_custom_bytes([3; 16]), one.reference.id), None);
+        questions.remember(asker(1), one);
+        questions.remember(asker(2), other);
+        assert_eq!(questions.find(asker(1), one.id), Some(one));
+        assert_eq!(questions.find(asker(2), one.id), Some(other));
+        assert_eq!(questions.find(asker(3), one.id), None);
     }
 
     #[test]
     fn the_oldest_questions_are_forgotten_first_and_a_copy_counts_once() {
         let questions = Questions::default();
         let first = question(0, 1);
-        questions.remember(&first);
+        questions.remember(asker(1), first);
         for number in 0..u32::try_from(CAPACITY).unwrap() {
-            questions.remember(&question(number, 1));
+            questions.remember(asker(1), question(number, 1));
         }
-        assert!(questions.find(first.sender, first.reference.id).is_some());
-        questions.remember(&question(u32::MAX, 1));
-        assert!(questions.find(first.sender, first.reference.id).is_none());
+        assert!(questions.find(asker(1), first.id).is_some());
+        questions.remember(asker(1), question(u32::MAX, 1));
+        assert!(questions.find(asker(1), first.id).is_none());
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::codec::{DecodeError, EncodeError};
 use crate::directory::DirectoryError;
+use crate::exchange::{LoginRefusal, SendError, Unsealable};
 use crate::id::IdError;
 use crate::json::JsonError;
 use crate::session::AgentPublishError;
@@ -79,6 +80,40 @@ error_names!(AgentPublishError, "publish", own {
     Duplicate = "duplicate",
     TooLarge = "too-large",
     Stopped = "stopped",
+} wraps {});
+
+error_names!(Unsealable, "unsealable", own {
+    NoDirectory = "no-directory",
+    Expired = "expired",
+    Forked = "forked",
+    OwnEntry = "own-entry",
+} wraps {});
+
+error_names!(SendError, "send", own {
+    UnknownRecipient = "unknown-recipient",
+    RecipientInactive = "recipient-inactive",
+    PolicyRefused = "policy-refused",
+    Recipients = "recipients",
+    Lifetime = "lifetime",
+    TooLarge = "too-large",
+    Full = "full",
+    Duplicate = "duplicate",
+    Rejected = "rejected",
+    Expired = "expired",
+    Withdrawn = "withdrawn",
+    NotAQuestion = "not-a-question",
+    Seal = "seal",
+    Stopped = "stopped",
+} wraps {
+    Unsealable,
+});
+
+error_names!(LoginRefusal, "login-refusal", own {
+    UnprovenServer = "unproven-server",
+    NoLoginKey = "no-login-key",
+    NoChannelBinding = "no-channel-binding",
+    NoRandomness = "no-randomness",
+    Malformed = "malformed",
 } wraps {});
 
 impl ErrorName for JsonError {

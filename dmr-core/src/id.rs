@@ -7,6 +7,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::time::Timestamp;
+
 /// Why a text or some bytes are not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -54,6 +56,11 @@ macro_rules! uuid_id {
             /// A version 8 UUID (RFC 9562, section 5.8) of these bytes; never nil.
             pub const fn from_custom_bytes(bytes: [u8; 16]) -> Self {
                 Self(*uuid::Builder::from_custom_bytes(bytes).as_uuid().as_bytes())
+            }
+
+            /// A version 7 UUID (RFC 9562, section 5.7) of this time and these random bytes; never nil.
+            pub const fn from_time(time: Timestamp, random: [u8; 10]) -> Self {
+                Self(*uuid::Builder::from_unix_timestamp_millis(time.0, &random).as_uuid().as_bytes())
             }
 
             /// A version 4 UUID (RFC 9562, section 5.4) of these random bytes; never nil.

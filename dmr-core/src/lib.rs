@@ -74,7 +74,8 @@
 //! 3. [`directory`]: who takes part. `dmr-crypto` verifies it before it is parsed.
 //! 4. [`frame`], [`reason`]: what travels on a link, and the stable numbers for why something failed.
 //! 5. [`session`]: the agent's and the server's side of a link, as state machines.
-//! 6. [`backoff`], [`server_choice`], [`replay`], [`retry`]: the decisions an agent makes between links and about
+//! 6. [`exchange`]: a whole agent but its IO: answers, receipts, replays and what is tried again.
+//! 7. [`backoff`], [`server_choice`], [`replay`], [`retry`]: the decisions an agent makes between links and about
 //!    deliveries.
 //!
 //! # Guaranteed, and not
@@ -90,6 +91,7 @@ pub mod directory;
 mod draws;
 pub mod envelope;
 pub mod error_name;
+pub mod exchange;
 pub mod frame;
 pub mod header;
 pub mod id;

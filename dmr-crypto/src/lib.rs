@@ -84,7 +84,8 @@
 //! 3. `jws`, `root`, `directory`: how a directory becomes a [`VerifiedDirectory`], and [`DirectoryTrust`], which
 //!    remembers what it saw.
 //! 4. `envelope`: [`seal`], [`verify_envelope`], [`open`], in the order in which they happen.
-//! 5. `login`, `server_keys`, `keyfile`, [`authority`]: the rest of a participant's, a server's and a keeper's life.
+//! 5. [`Sealer`]: keys and the directory in use, together, as the exchange of `dmr-core` uses them.
+//! 6. `login`, `server_keys`, `keyfile`, [`authority`]: the rest of a participant's, a server's and a keeper's life.
 //!
 //! # Guaranteed, and not
 //!
@@ -115,6 +116,8 @@ mod login;
 mod public_key;
 mod root;
 #[cfg(feature = "seal")]
+mod sealer;
+#[cfg(feature = "seal")]
 mod sealing;
 #[cfg(feature = "sign")]
 mod server_keys;
@@ -136,6 +139,8 @@ pub use login::{ChallengeError, LoginError, verify_challenge, verify_login};
 pub use login::{prove_login, sign_challenge};
 pub use public_key::{IdentityPublicKey, KeyError, check_sealing_key};
 pub use root::{RootError, RootPin};
+#[cfg(feature = "seal")]
+pub use sealer::{Sealer, fresh_message_id};
 #[cfg(feature = "seal")]
 pub use sealing::SealingSecret;
 #[cfg(feature = "sign")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::failure::{Doing, Outcome};
 use crate::network::Network;
@@ -25,6 +25,8 @@ pub struct Certificates {
 pub fn certificates(network: &Network) -> Outcome<Certificates> {
     let mut authority = CertificateParams::new(Vec::new()).doing("an authority")?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // OpenSSL takes a certificate whose issuer has its own name for a self-signed one.
+    authority.distinguished_name.push(DnType::CommonName, "authority of a test");
     let authority_key = KeyPair::generate().doing("an authority's key")?;
     let authority_certificate = authority.self_signed(&authority_key).doing("an authority's certificate")?;
     let issuer = Issuer::new(authority, authority_key);

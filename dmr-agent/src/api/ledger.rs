@@ -196,7 +196,7 @@ mod tests {
     fn an_expired_message_has_the_same_answer_again() {
         let ledger = Ledger::new(10, 100);
         assert!(matches!(ledger.begin(id(1), body(1)), Entry::New(_)));
-        let over = Progress::Over(crate::error::SendError::Expired.into());
+        let over = Progress::Over(dmr_core::exchange::SendError::Expired.into());
         ledger.advance(id(1), over.clone());
         ledger.advance(id(1), Progress::Accepted);
         let Entry::Same(progress) = ledger.begin(id(1), body(1)) else { panic!("not the same") };

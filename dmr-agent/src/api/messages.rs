@@ -21,7 +21,7 @@ use super::ledger::Progress;
 use super::problem::Problem;
 use super::request::MessageRequest;
 use super::submission::{Submission, submit};
-use crate::message_status::MessageStatus;
+use dmr_core::exchange::MessageStatus;
 
 /// How long a question waits for its answer where the caller does not say.
 const ANSWER: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::ApiState;
 use super::messages::json_response;
 use super::problem::Problem;
-use crate::error::{SendError, Unsealable};
+use dmr_core::exchange::{SendError, Unsealable};
 
 /// `GET /v1/participants`: the directory in use, by name.
 pub(super) async fn list(State(state): State<Arc<ApiState>>) -> Result<Response, Problem> {

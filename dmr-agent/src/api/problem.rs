@@ -8,7 +8,7 @@ use dmr_core::reason::RejectReason;
 use serde_json::{Map, Value, json};
 
 use super::field::FieldError;
-use crate::error::SendError;
+use dmr_core::exchange::SendError;
 
 /// What went wrong, as the caller is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,10 +163,9 @@ impl From<SendError> for Problem {
                 "the message expired before a server confirmed it",
             ),
             SendError::Withdrawn => return Self::unavailable("no server is connected"),
-            SendError::Seal(_) | SendError::NotAQuestion => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealing-failed", "the message could not be sealed")
-            }
             SendError::Stopped => return Self::unavailable("this agent is shutting down"),
+            // `Seal`, `NotAQuestion`, and whatever a later version adds: none is the caller's fault.
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "sealing-failed", "the message could not be sealed"),
         };
         problem.detail(detail)
     }
@@ -205,7 +204,7 @@ mod tests {
     use dmr_core::id::{MessageId, ParticipantId};
 
     use super::*;
-    use crate::error::Unsealable;
+    use dmr_core::exchange::Unsealable;
 
     #[test]
     fn every_refusal_has_its_status_and_type() {

@@ -17,12 +17,12 @@ use super::request::{MessageRequest, RecipientName};
 use super::{ApiState, Patience};
 use crate::agent::Agent;
 use crate::delivery::Delivery;
-use crate::error::{SendError, Unsealable};
-use crate::exchange::Reply;
+use crate::exchange_driver::Reply;
 use crate::json_message::MESSAGE_TYPE;
-use crate::message::{Accepted, OutgoingMessage};
 use crate::message_view;
 use crate::sealing::fresh_id;
+use dmr_core::exchange::{Accepted, OutgoingMessage};
+use dmr_core::exchange::{SendError, Unsealable};
 
 /// The id under which a request's message travels, and its progress.
 pub(super) struct Submission {

@@ -15,8 +15,8 @@ use super::rules::{Meaning, Response, meaning};
 use crate::api::{ApiState, Progress, note_answer};
 use crate::delivery::{Deliveries, Delivery};
 use crate::json_message::{JsonMessage, MESSAGE_TYPE};
-use crate::message::{Answer, IncomingMessage};
 use crate::message_view;
+use dmr_core::exchange::{Answer, IncomingMessage};
 
 /// Counter: calls of the webhook, by outcome.
 const CALLS: &str = "dmr_agent_webhook_calls_total";
@@ -78,7 +78,7 @@ async fn deliver(webhook: Webhook, state: Arc<ApiState>, delivery: Delivery) {
             return delivery.retry(PARKED);
         }
         // Before the call: the service may answer by itself while it is being called.
-        state.questions.remember(message);
+        state.questions.remember(message.sender, message.reference);
     }
     note_solicited(&state, message, &body);
     match call_until_settled(&webhook, &state, message, &body).await {

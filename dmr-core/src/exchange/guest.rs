@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
-use dmr_core::header::Kind;
-use dmr_core::session::DeliveryId;
+use crate::header::Kind;
+use crate::session::DeliveryId;
 
-use super::Exchange;
+use super::{Exchange, Sealing};
 
 /// When a receipt comes again that another replica waits for.
 const RECEIPT_RETRY: Duration = Duration::from_secs(1);
@@ -20,10 +20,10 @@ const RECEIPT_ATTEMPTS: u32 = 5;
 /// Longest wait of what a guest gives back: shorter ones would turn over a mailbox that nobody serves meanwhile.
 const LONGEST: u32 = 30;
 
-impl Exchange {
+impl<S: Sealing> Exchange<S> {
     /// Whether an envelope of this kind cannot be for a guest, which asks and is never asked.
     pub(super) fn is_for_others(&self, kind: Kind) -> bool {
-        self.switches.guest && !matches!(kind, Kind::RECEIPT | Kind::ANSWER | Kind::DECLINE)
+        self.guest && !matches!(kind, Kind::RECEIPT | Kind::ANSWER | Kind::DECLINE)
     }
 
     /// Leaves a delivery to whoever serves the participant: it comes again after as many seconds as it was delivered times.
@@ -33,7 +33,7 @@ impl Exchange {
 
     /// Leaves receipts that name messages of another process to it. `false`: nobody waits for them.
     pub(super) fn leave_receipts(&mut self, delivery: DeliveryId, attempt: u32) -> bool {
-        if self.switches.guest {
+        if self.guest {
             self.leave(delivery, attempt);
         } else if attempt < RECEIPT_ATTEMPTS {
             self.retry(delivery, RECEIPT_RETRY);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::content::{Message, Reference};
+use crate::header::Kind;
+use crate::id::{MessageId, ParticipantId};
+use crate::time::Timestamp;
 use bytes::Bytes;
-use dmr_core::content::{Message, Reference};
-use dmr_core::header::Kind;
-use dmr_core::id::{MessageId, ParticipantId};
-use dmr_core::time::Timestamp;
 
-/// A message for [`Agent::send`](crate::Agent::send) and [`Agent::ask`](crate::Agent::ask).
+/// A message of the program's, before it is sealed.
 ///
 /// `Debug` shows references and sizes, never the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,27 +29,28 @@ pub struct OutgoingMessage {
 impl OutgoingMessage {
     /// A question to one participant.
     pub fn question(to: ParticipantId, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self::new(to, Kind::QUESTION, content(content_type, body, None))
+        Self::to(vec![to], Kind::QUESTION, content(content_type, body, None))
     }
 
     /// An event: expects no answer.
     pub fn event(to: ParticipantId, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self::new(to, Kind::EVENT, content(content_type, body, None))
+        Self::to(vec![to], Kind::EVENT, content(content_type, body, None))
     }
 
-    /// An answer to a question whose delivery was acknowledged before. Where the delivery is still in hand,
-    /// [`Delivery::answer`](crate::Delivery::answer) does better: it settles the question with its answer.
+    /// An answer to a question whose delivery was acknowledged before. Where it is still in hand,
+    /// [`Outcome::Answer`](super::Outcome::Answer) does better: it settles the question with its answer.
     pub fn answer(
         to: ParticipantId,
         question: Reference,
         content_type: impl Into<String>,
         body: impl Into<Bytes>,
     ) -> Self {
-        Self::new(to, Kind::ANSWER, content(content_type, body, Some(question)))
+        Self::to(vec![to], Kind::ANSWER, content(content_type, body, Some(question)))
     }
 
-    fn new(to: ParticipantId, kind: Kind, content: Message) -> Self {
-        Self { id: None, to: vec![to], kind, content, expires_in: None }
+    /// A message of any kind to any number of participants.
+    pub fn to(to: Vec<ParticipantId>, kind: Kind, content: Message) -> Self {
+        Self { id: None, to, kind, content, expires_in: None }
     }
 
     /// The same under this id.
@@ -85,7 +86,7 @@ fn content(content_type: impl Into<String>, body: impl Into<Bytes>, in_reply_to:
     }
 }
 
-/// The content of an answer given to [`Delivery::answer`](crate::Delivery::answer).
+/// The content of an answer to a question in hand.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Media type of `body`.

@@ -1,18 +1,17 @@
 //! What became of the messages this process sent.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dmr_core::content::{Reference, Verdict};
-use dmr_core::header::Kind;
-use dmr_core::id::{Digest, MessageId, ParticipantId};
-use dmr_core::reason::FailureReason;
-use tokio::sync::oneshot;
-
-use crate::message_status::MessageStatus;
+use super::MessageStatus;
+use crate::content::{Reference, Verdict};
+use crate::header::Kind;
+use crate::id::{Digest, MessageId, ParticipantId};
+use crate::reason::FailureReason;
 
 /// Whether what a recipient said concerns a message of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Claim {
+pub(super) enum Claim {
     /// It does, and was noted. `all_spoke`: every recipient has now said what became of it.
     Noted { all_spoke: bool },
     /// This process knows no such message: another replica may, or the process before this one.
@@ -32,33 +31,60 @@ struct Record {
     notice: Option<FailureReason>,
 }
 
-/// The messages of this process. Those without an end are bounded by the outbox; of those with one the newest
-/// `capacity` are kept.
-#[derive(Debug)]
-pub(crate) struct Records {
-    capacity: usize,
-    records: BTreeMap<MessageId, Record>,
-    ended: VecDeque<MessageId>,
-    /// Those who wait for an end. An entry goes with its message's end, or with its last waiter at the next look.
-    waiting: BTreeMap<MessageId, Vec<oneshot::Sender<MessageStatus>>>,
-}
-
-/// What is known of a message's end.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// It has come.
-    Now(MessageStatus),
-    /// The next one will be told; the other side is dropped when the message is forgotten without one.
-    Later(oneshot::Receiver<MessageStatus>),
+/// What is known of the messages of this process, after the exchange that sends them. Clones look at the same.
+///
+/// Messages without an end are bounded by the outbox; of those with one the newest `capacity` are kept.
+#[derive(Debug, Clone)]
+pub struct Records {
+    table: Arc<Mutex<Table>>,
 }
 
 impl Records {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, records: BTreeMap::new(), ended: VecDeque::new(), waiting: BTreeMap::new() }
+    /// Nothing yet, and at most this many messages after their end.
+    pub fn new(capacity: usize) -> Self {
+        Self { table: Arc::new(Mutex::new(Table::new(capacity))) }
+    }
+
+    /// What is known of a message; `None` for one that this process did not send, that no server took, or that has been
+    /// forgotten since its end.
+    pub fn status(&self, id: MessageId) -> Option<MessageStatus> {
+        self.table().status(id)
+    }
+
+    /// What a server said last of a message: that it failed. It is advice: nobody signed it, and a signed word of the
+    /// recipient's overrides it in [`Self::status`].
+    pub fn notice(&self, id: MessageId) -> Option<FailureReason> {
+        self.table().notice(id)
+    }
+
+    /// The table is whole after every call, so a panic elsewhere while it was locked harms nothing.
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The table behind [`Records`].
+#[derive(Debug)]
+pub(super) struct Table {
+    capacity: usize,
+    records: BTreeMap<MessageId, Record>,
+    ended: VecDeque<MessageId>,
+    /// Messages whose status has changed since it was last asked.
+    changed: Vec<MessageId>,
+}
+
+impl Table {
+    fn new(capacity: usize) -> Self {
+        Self { capacity, records: BTreeMap::new(), ended: VecDeque::new(), changed: Vec::new() }
+    }
+
+    /// The messages whose status has changed since the last call. To be asked after every change.
+    pub(super) fn take_changed(&mut self) -> Vec<MessageId> {
+        std::mem::take(&mut self.changed)
     }
 
     /// A message is in the outbox. `false`: its id is taken.
-    pub(crate) fn begin(&mut self, message: Reference, kind: Kind, recipients: &[ParticipantId]) -> bool {
+    pub(super) fn begin(&mut self, message: Reference, kind: Kind, recipients: &[ParticipantId]) -> bool {
         if self.records.contains_key(&message.id) {
             return false;
         }
@@ -70,24 +96,25 @@ impl Records {
     }
 
     /// It was never published, or refused for good: its id is free again.
-    pub(crate) fn forget(&mut self, id: MessageId) {
+    pub(super) fn forget(&mut self, id: MessageId) {
         if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
             self.records.remove(&id);
-            self.waiting.remove(&id);
+            self.changed.push(id);
         }
     }
 
     /// A server confirmed it.
-    pub(crate) fn accepted(&mut self, id: MessageId) {
+    pub(super) fn accepted(&mut self, id: MessageId) {
         if let Some(record) = self.records.get_mut(&id)
             && record.status == MessageStatus::Pending
         {
             record.status = MessageStatus::Accepted;
+            self.changed.push(id);
         }
     }
 
     /// Nobody will speak of it any more: it is kept like those that have an end.
-    pub(crate) fn retire(&mut self, id: MessageId) {
+    pub(super) fn retire(&mut self, id: MessageId) {
         if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
             self.ended.push_back(id);
             self.trim();
@@ -95,14 +122,14 @@ impl Records {
     }
 
     /// It is over without a word from its recipients.
-    pub(crate) fn failed(&mut self, id: MessageId, reason: FailureReason) {
+    pub(super) fn failed(&mut self, id: MessageId, reason: FailureReason) {
         if self.records.get(&id).is_some_and(|record| !record.status.is_final()) {
             self.end(id, MessageStatus::Failed { reason, signed: false });
         }
     }
 
     /// A server says, unsigned, that it failed: advice, kept beside what its recipients sign.
-    pub(crate) fn noticed(&mut self, id: MessageId, reason: FailureReason) {
+    pub(super) fn noticed(&mut self, id: MessageId, reason: FailureReason) {
         if let Some(record) = self.records.get_mut(&id) {
             record.notice = Some(reason);
         }
@@ -110,7 +137,7 @@ impl Records {
     }
 
     /// A recipient's signed receipt. Delivered beats failed; both beat what nobody signed.
-    pub(crate) fn receipted(&mut self, from: ParticipantId, message: Reference, verdict: Verdict) -> Claim {
+    pub(super) fn receipted(&mut self, from: ParticipantId, message: Reference, verdict: Verdict) -> Claim {
         let Some(record) = self.records.get_mut(&message.id) else { return Claim::Unknown };
         let Some(slot) = slot(record, from, message.digest) else { return Claim::Foreign };
         if !matches!(*slot, Some(Verdict::Delivered | Verdict::Read)) {
@@ -120,7 +147,7 @@ impl Records {
     }
 
     /// A recipient declined to answer it; counts as a receipt that says delivered.
-    pub(crate) fn declined(&mut self, from: ParticipantId, question: Reference) -> Claim {
+    pub(super) fn declined(&mut self, from: ParticipantId, question: Reference) -> Claim {
         if self.records.get(&question.id).is_some_and(|record| !record.is_question) {
             return Claim::Foreign;
         }
@@ -128,7 +155,7 @@ impl Records {
     }
 
     /// A recipient's answer to it; counts as a receipt that says delivered.
-    pub(crate) fn answered(&mut self, from: ParticipantId, question: Reference, answer: MessageId) -> Claim {
+    pub(super) fn answered(&mut self, from: ParticipantId, question: Reference, answer: MessageId) -> Claim {
         let claim = self.declined(from, question);
         if matches!(claim, Claim::Noted { .. }) {
             self.end(question.id, MessageStatus::Answered { answer });
@@ -159,10 +186,7 @@ impl Records {
             self.ended.push_back(id);
         }
         record.status = status;
-        for waiter in self.waiting.remove(&id).unwrap_or_default() {
-            // Whoever has stopped waiting needs no word.
-            let _ = waiter.send(status);
-        }
+        self.changed.push(id);
         self.trim();
     }
 
@@ -170,37 +194,19 @@ impl Records {
         while self.ended.len() > self.capacity {
             if let Some(oldest) = self.ended.pop_front() {
                 self.records.remove(&oldest);
-                self.waiting.remove(&oldest);
+                self.changed.push(oldest);
             }
         }
     }
 
     /// What is known of the message.
-    pub(crate) fn status(&self, id: MessageId) -> Option<MessageStatus> {
+    pub(super) fn status(&self, id: MessageId) -> Option<MessageStatus> {
         self.records.get(&id).map(|record| record.status)
     }
 
     /// What a server said of the message last.
-    pub(crate) fn notice(&self, id: MessageId) -> Option<FailureReason> {
+    pub(super) fn notice(&self, id: MessageId) -> Option<FailureReason> {
         self.records.get(&id).and_then(|record| record.notice)
-    }
-
-    /// How the message ended, now or later; `None` for one that is not known.
-    pub(crate) fn end_of(&mut self, id: MessageId) -> Option<End> {
-        self.awaited(id, MessageStatus::is_final)
-    }
-
-    /// The message's status once it `suffices`, or the next end to look at.
-    pub(crate) fn awaited(&mut self, id: MessageId, suffices: fn(&MessageStatus) -> bool) -> Option<End> {
-        let status = self.status(id)?;
-        if suffices(&status) {
-            return Some(End::Now(status));
-        }
-        let (waiter, end) = oneshot::channel();
-        let waiting = self.waiting.entry(id).or_default();
-        waiting.retain(|waiter| !waiter.is_closed());
-        waiting.push(waiter);
-        Some(End::Later(end))
     }
 }
 
@@ -223,8 +229,8 @@ mod tests {
         Reference { id: MessageId::from_custom_bytes([number; 16]), digest: Digest([number; 32]) }
     }
 
-    fn sent(to: &[u8]) -> Records {
-        let mut records = Records::new(2);
+    fn sent(to: &[u8]) -> Table {
+        let mut records = Table::new(2);
         let recipients: Vec<_> = to.iter().map(|number| participant(*number)).collect();
         assert!(records.begin(message(1), Kind::QUESTION, &recipients));
         records.accepted(message(1).id);
@@ -246,21 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_an_end_is_told_once_and_nobody_is_kept_waiting_for_a_forgotten_one() {
+    fn every_change_is_told_once_and_so_is_a_message_that_is_forgotten() {
         let mut records = sent(&[1]);
-        let Some(End::Later(mut first)) = records.end_of(message(1).id) else { panic!("not final yet") };
-        let Some(End::Later(second)) = records.end_of(message(1).id) else { panic!("not final yet") };
-        drop(second);
-        assert!(first.try_recv().is_err());
+        assert_eq!(records.take_changed(), [message(1).id]);
+        records.accepted(message(1).id);
+        assert_eq!(records.take_changed(), []);
         records.receipted(participant(1), message(1), Verdict::Delivered);
-        assert_eq!(first.try_recv(), Ok(MessageStatus::Delivered));
-        assert!(matches!(records.end_of(message(1).id), Some(End::Now(MessageStatus::Delivered))));
-        assert!(records.end_of(message(2).id).is_none() && records.waiting.is_empty());
-
+        assert_eq!(records.take_changed(), [message(1).id]);
         assert!(records.begin(message(3), Kind::QUESTION, &[participant(1)]));
-        let Some(End::Later(mut end)) = records.end_of(message(3).id) else { panic!("not final yet") };
         records.forget(message(3).id);
-        assert_eq!(end.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert_eq!(records.take_changed(), [message(3).id]);
     }
 
     #[test]
@@ -301,21 +302,6 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_signed_word_is_told_of_an_unsigned_one_and_can_wait_on() {
-        let mut records = sent(&[1]);
-        let Some(End::Later(mut word)) = records.awaited(message(1).id, MessageStatus::is_signed) else {
-            panic!("nobody has spoken")
-        };
-        records.noticed(message(1).id, FailureReason::Expired);
-        assert!(word.try_recv().is_ok());
-        let Some(End::Later(mut word)) = records.awaited(message(1).id, MessageStatus::is_signed) else {
-            panic!("nobody has signed")
-        };
-        records.receipted(participant(1), message(1), Verdict::Delivered);
-        assert_eq!(word.try_recv(), Ok(MessageStatus::Delivered));
-    }
-
-    #[test]
     fn a_receipt_of_a_stranger_or_with_another_digest_changes_nothing() {
         let mut records = sent(&[1]);
         let forged = Reference { digest: Digest([9; 32]), ..message(1) };
@@ -340,7 +326,7 @@ mod tests {
 
     #[test]
     fn only_a_question_has_an_answer() {
-        let mut records = Records::new(2);
+        let mut records = Table::new(2);
         assert!(records.begin(message(1), Kind::EVENT, &[participant(1)]));
         assert_eq!(records.answered(participant(1), message(1), message(7).id), Claim::Foreign);
         assert_eq!(records.declined(participant(1), message(1)), Claim::Foreign);
@@ -360,7 +346,7 @@ mod tests {
 
     #[test]
     fn of_the_messages_that_ended_the_oldest_are_forgotten_first() {
-        let mut records = Records::new(2);
+        let mut records = Table::new(2);
         for number in 1..=4 {
             assert!(records.begin(message(number), Kind::QUESTION, &[participant(1)]));
         }

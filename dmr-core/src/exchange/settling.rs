@@ -9,20 +9,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmr_core::codec;
-use dmr_core::content::{Message, RECEIPTS_TYPE, Receipt, Receipts, Reference, Verdict};
-use dmr_core::frame::Settlement;
-use dmr_core::header::Kind;
-use dmr_core::id::{MessageId, ParticipantId};
-use dmr_core::reason::FailureReason;
-use dmr_core::session::{AgentPublication, DeliveryId};
 
-use super::Exchange;
 use super::receipt_desk::Owed;
 use super::replay::Remembered;
-use crate::delivery::{Outcome, Settling};
-use crate::error::SendError;
-use crate::observe;
+use super::{Exchange, InHand, Note, Outcome, Sealing, SendError};
+use crate::codec;
+use crate::content::{Message, RECEIPTS_TYPE, Receipt, Receipts, Reference, Verdict};
+use crate::frame::Settlement;
+use crate::header::Kind;
+use crate::id::{MessageId, ParticipantId};
+use crate::reason::FailureReason;
+use crate::session::{AgentPublication, DeliveryId};
+use crate::time::Now;
 
 /// When a delivery comes again whose receipt cannot be sent now. Its verdict is remembered.
 const RECEIPT_LATER: Duration = Duration::from_secs(10);
@@ -50,52 +48,59 @@ pub(super) struct ReceiptMessage {
     until: Duration,
 }
 
-impl Exchange {
-    /// The program has settled a delivery.
-    pub(crate) fn settled(&mut self, settling: Settling) {
-        let Settling { delivery, sender, envelope, kind, since, outcome } = settling;
+impl<S: Sealing> Exchange<S> {
+    /// The program has settled a message. With [`Outcome::Answer`] the answer's end is told by
+    /// [`ExchangeOutput::Published`](super::ExchangeOutput::Published), unless this returns an error.
+    ///
+    /// # Errors
+    /// For an answer only. [`SendError::Full`]: there is no room for it, and the question comes again.
+    /// [`SendError::Duplicate`]: another delivery of the question was answered before, and that answer stands.
+    pub fn settle(&mut self, in_hand: InHand, outcome: Outcome, now: Now) -> Result<(), SendError> {
+        self.clock = now;
+        let InHand { delivery, sender, envelope, kind, since } = in_hand;
+        self.in_hand = self.in_hand.saturating_sub(1);
         let taken = Taken { delivery, sender, envelope };
-        observe::processed(self.sealer.clock().now().elapsed.saturating_sub(since));
+        let took = now.elapsed.saturating_sub(since);
         match outcome {
             Outcome::Ack => {
-                observe::settled("ack");
+                self.note(Note::Settled { how: "ack", took });
                 self.guard.finish(sender, envelope, Remembered::Delivered);
                 self.conclude(taken, kind, Verdict::Delivered, Settlement::Ack);
             }
             Outcome::Reject(reason) => {
-                observe::settled("reject");
+                self.note(Note::Settled { how: "reject", took });
                 self.guard.finish(sender, envelope, Remembered::Failed(reason));
                 self.conclude(taken, kind, Verdict::Failed(reason), Settlement::Reject { reason });
             }
             Outcome::Retry(after) => {
-                observe::settled("retry");
+                self.note(Note::Settled { how: "retry", took });
                 self.guard.release(sender, envelope);
                 self.retry(delivery, after);
             }
-            Outcome::Answer { confirmed, .. } if !self.may_answer_now() => {
+            Outcome::Answer(_) if !self.may_answer_now() => {
                 self.guard.release(sender, envelope);
                 self.retry(delivery, RECEIPT_LATER);
-                // A program that no longer waits needs no word.
-                let _ = confirmed.send(Err(SendError::Full { retry_after: RECEIPT_LATER }));
+                return Err(SendError::Full { retry_after: RECEIPT_LATER });
             }
-            Outcome::Answer { answer, confirmed } => {
-                observe::settled("answer");
+            Outcome::Answer(answer) => {
+                self.note(Note::Settled { how: "answer", took });
                 self.guard.finish(sender, envelope, Remembered::Answered(answer.reference.id));
-                self.publish_answer(taken, answer, confirmed);
+                return self.publish_answer(taken, answer);
             }
         }
+        Ok(())
     }
 
     /// Tells the sender the verdict, and settles the delivery once the server has the receipt.
     pub(super) fn conclude(&mut self, taken: Taken, kind: Kind, verdict: Verdict, settlement: Settlement) {
         let Taken { delivery, sender, envelope } = taken;
-        if !self.switches.receipts || !kind.wants_receipt() {
-            return self.settle(delivery, settlement);
+        if !self.receipts || !kind.wants_receipt() {
+            return self.settle_at_server(delivery, settlement);
         }
-        let now = self.sealer.clock().now();
-        let receipt = Receipt { envelope, verdict, at: now.wall };
-        if !self.desk.owe(sender, Owed { receipt, delivery, settlement }, now.elapsed) {
-            self.retry(delivery, if self.desk.is_stuck(sender, now.elapsed) { STUCK } else { RECEIPT_LATER });
+        let Now { wall, elapsed } = self.clock;
+        let receipt = Receipt { envelope, verdict, at: wall };
+        if !self.desk.owe(sender, Owed { receipt, delivery, settlement }, elapsed) {
+            self.retry(delivery, if self.desk.is_stuck(sender, elapsed) { STUCK } else { RECEIPT_LATER });
         }
     }
 
@@ -106,7 +111,7 @@ impl Exchange {
 
     /// Seals and publishes the receipts that are due.
     pub(super) fn send_receipts(&mut self) {
-        self.send_receipts_due(self.sealer.clock().now().elapsed);
+        self.send_receipts_due(self.clock.elapsed);
     }
 
     /// Seals and publishes all receipts that wait.
@@ -118,7 +123,7 @@ impl Exchange {
         while let Some((to, owed)) = self.desk.due(elapsed) {
             if let Err((error, owed)) = self.send_receipt_message(to, owed) {
                 self.desk.concluded(to);
-                self.without_receipt(to, &error, owed);
+                self.without_receipt(to, error, owed);
             }
         }
     }
@@ -141,33 +146,31 @@ impl Exchange {
             in_reply_to: None,
             body,
         };
-        let sealed = match self.sealer.seal_for(to, Kind::RECEIPT, content) {
+        let sealed = match self.sealing.seal_for(to, Kind::RECEIPT, content, self.clock.wall) {
             Ok(sealed) => sealed,
             Err(error) => return Err((error, owed)),
         };
         let id = sealed.reference.id;
         let publication = AgentPublication { id, envelope: sealed.envelope, expires: sealed.expires, keep: false };
-        let now = self.sealer.clock().now();
-        if self.session.publish(publication, now).is_err() {
+        if self.session.publish(publication, self.clock).is_err() {
             return Err((SendError::Full { retry_after: RECEIPT_LATER }, owed));
         }
-        observe::receipts("sent", owed.len());
-        let until = now.elapsed.saturating_add(RECEIPT_PATIENCE);
+        self.note(Note::ReceiptsSent { count: owed.len() });
+        let until = self.clock.elapsed.saturating_add(RECEIPT_PATIENCE);
         self.receipt_messages.insert(id, ReceiptMessage { to, owed, until });
         Ok(())
     }
 
     /// Receipts that cannot be sent. For now: the deliveries come again. Ever: they are settled, and their senders
     /// learn of it when the messages expire.
-    fn without_receipt(&mut self, to: ParticipantId, error: &SendError, owed: Vec<Owed<DeliveryId>>) {
+    fn without_receipt(&mut self, to: ParticipantId, error: SendError, owed: Vec<Owed<DeliveryId>>) {
         let later = error.is_retryable() || matches!(error, SendError::Seal(_));
-        tracing::warn!(%to, %error, receipts = owed.len(), later, "receipts cannot be sent");
-        observe::receipts("unsent", owed.len());
+        self.note(Note::ReceiptsUnsent { to, count: owed.len(), error, later });
         for Owed { delivery, settlement, .. } in owed {
             if later {
                 self.retry(delivery, RECEIPT_LATER);
             } else {
-                self.settle(delivery, settlement);
+                self.settle_at_server(delivery, settlement);
             }
         }
     }
@@ -177,14 +180,14 @@ impl Exchange {
         let Some(message) = self.receipt_messages.remove(&id) else { return false };
         self.desk.concluded(message.to);
         for Owed { delivery, settlement, .. } in message.owed {
-            self.settle(delivery, settlement);
+            self.settle_at_server(delivery, settlement);
         }
         true
     }
 
     /// A server can take them again: what had no confirm is sent anew, and its wait begins anew.
     pub(super) fn receipts_go_on(&mut self) {
-        let until = self.sealer.clock().now().elapsed.saturating_add(RECEIPT_PATIENCE);
+        let until = self.clock.elapsed.saturating_add(RECEIPT_PATIENCE);
         for message in self.receipt_messages.values_mut() {
             message.until = until;
         }
@@ -194,8 +197,7 @@ impl Exchange {
     pub(super) fn return_unreceipted(&mut self, elapsed: Duration) {
         while self.next_unreceipted().is_some_and(|until| until <= elapsed) {
             let Some((id, ReceiptMessage { to, owed, .. })) = self.receipt_messages.pop_first() else { return };
-            tracing::warn!(%to, receipts = owed.len(), "no server takes the receipts for this sender; they are tried later");
-            observe::receipts("stuck", owed.len());
+            self.note(Note::ReceiptsStuck { to, count: owed.len() });
             self.session.receipted(id);
             self.desk.concluded(to);
             let rest = self.desk.stuck(to, elapsed.saturating_add(STUCK));
@@ -207,13 +209,12 @@ impl Exchange {
 
     /// When [`Self::return_unreceipted`] has something: the oldest message, whose id is the lowest, comes first.
     pub(super) fn next_unreceipted(&self) -> Option<Duration> {
-        let oldest = self.receipt_messages.first_key_value().filter(|_| self.outlets.status.borrow().server.is_some());
+        let oldest = self.receipt_messages.first_key_value().filter(|_| self.server.is_some());
         oldest.map(|(_, message)| message.until)
     }
 
     /// A receipt message was refused for good or expired. `false`: `id` is something else.
     pub(super) fn receipts_given_up(&mut self, id: MessageId) -> bool {
-        tracing::debug!(%id, "a receipt message was given up");
         self.receipts_confirmed(id)
     }
 }

@@ -1,8 +1,8 @@
 //! What the replay guard remembers.
 
-use dmr_core::content::Verdict;
-use dmr_core::id::MessageId;
-use dmr_core::reason::FailureReason;
+use crate::content::Verdict;
+use crate::id::MessageId;
+use crate::reason::FailureReason;
 
 /// What became of a message that was handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,21 +2,15 @@
 
 use std::time::Duration;
 
-use dmr_core::content::Verdict;
-use dmr_core::frame::{RecipientResult, Settlement};
-use dmr_core::header::Kind;
-use dmr_core::id::MessageId;
-use dmr_core::reason::{FailureReason, RejectReason};
-use dmr_core::session::{AgentPublication, AgentPublishError};
-use tokio::sync::oneshot;
-
 use super::settling::{STUCK, Taken};
-use super::{Exchange, Reply};
-use crate::error::SendError;
-use crate::limits::Limits;
-use crate::message::Accepted;
-use crate::observe;
-use crate::sealing::SealedMessage;
+use super::{Accepted, Exchange, ExchangeOutput, Limits, Note, SealedMessage, Sealing, SendError};
+use crate::content::Verdict;
+use crate::frame::{RecipientResult, Settlement};
+use crate::header::Kind;
+use crate::id::MessageId;
+use crate::reason::{FailureReason, RejectReason};
+use crate::session::{AgentPublication, AgentPublishError};
+use crate::time::Now;
 
 /// Shortest wait before the same bytes are tried again.
 const RESEND: Duration = Duration::from_secs(1);
@@ -29,7 +23,6 @@ const MOST_COPIES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     message: SealedMessage,
-    confirmed: Option<oneshot::Sender<Result<Accepted, SendError>>>,
     /// For an answer: the deliveries of its question, settled once it is confirmed.
     questions: Vec<Taken>,
     /// The same bytes are tried until they expire: an answer, or what a recipient may have already. Other bytes under its
@@ -41,31 +34,31 @@ pub(super) struct Outgoing {
     again_at: Option<Duration>,
 }
 
-impl Exchange {
-    /// Takes a message of the program's.
-    pub(super) fn publish(
-        &mut self,
-        message: SealedMessage,
-        confirmed: oneshot::Sender<Result<Accepted, SendError>>,
-        answer: Option<oneshot::Sender<Reply>>,
-    ) {
-        let id = message.reference.id;
-        if let Err(error) = self.admit_publish(&message, answer.is_some()) {
-            // A caller that no longer waits needs no word; the same for all replies here.
-            let _ = confirmed.send(Err(error));
-            return;
+impl<S: Sealing> Exchange<S> {
+    /// Takes a message of the program's; its end is told by [`ExchangeOutput::Published`]. With `asks` its answer is told
+    /// by [`ExchangeOutput::Answer`], and that there will be none by [`ExchangeOutput::AskFailed`] or
+    /// [`ExchangeOutput::AskEnded`].
+    ///
+    /// # Errors
+    /// [`SendError::Full`] and [`SendError::Duplicate`]: nothing was taken, and nothing is told.
+    pub fn publish(&mut self, message: SealedMessage, asks: bool, now: Now) -> Result<(), SendError> {
+        self.clock = now;
+        self.admit_publish(&message, asks)?;
+        if asks {
+            self.asks.insert(message.reference.id);
         }
-        if let Some(answer) = answer {
-            self.asks.insert(id, answer);
-        }
-        self.enqueue(Outgoing {
-            message,
-            confirmed: Some(confirmed),
-            questions: Vec::new(),
-            persists: false,
-            in_doubt: false,
-            again_at: None,
-        });
+        self.enqueue(Outgoing { message, questions: Vec::new(), persists: false, in_doubt: false, again_at: None });
+        Ok(())
+    }
+
+    /// Whether a question would be refused because so many are waited for.
+    pub fn is_full_of_asks(&self) -> bool {
+        self.asks.len() >= self.limits.asks
+    }
+
+    /// Nobody waits for the answer to this question any more: it comes as a delivery.
+    pub fn stop_asking(&mut self, question: MessageId) {
+        self.asks.remove(&question);
     }
 
     fn admit_publish(&mut self, message: &SealedMessage, asks: bool) -> Result<(), SendError> {
@@ -76,43 +69,27 @@ impl Exchange {
         if messages >= self.limits.outbox_messages || bytes > self.limits.outbox_bytes {
             return Err(SendError::Full { retry_after: FULL_RETRY });
         }
-        if asks && self.asks.len() >= self.limits.asks {
-            self.asks.retain(|_, reply| !reply.is_closed());
-            if self.asks.len() >= self.limits.asks {
-                return Err(SendError::Full { retry_after: FULL_RETRY });
-            }
+        if asks && self.is_full_of_asks() {
+            return Err(SendError::Full { retry_after: FULL_RETRY });
         }
-        let is_new = self.with_records(|records| records.begin(message.reference, message.kind, &message.recipients));
+        let is_new = self.noted(|records| records.begin(message.reference, message.kind, &message.recipients));
         if is_new { Ok(()) } else { Err(SendError::Duplicate(id)) }
     }
 
     /// Sends the answer to a question; the question is settled with its confirm.
-    pub(super) fn publish_answer(
-        &mut self,
-        question: Taken,
-        message: SealedMessage,
-        confirmed: oneshot::Sender<Result<Accepted, SendError>>,
-    ) {
+    pub(super) fn publish_answer(&mut self, question: Taken, message: SealedMessage) -> Result<(), SendError> {
         let id = message.reference.id;
         if self.join_answer(id, question) {
             // The lease was over and another delivery of the question was answered: the first answer stands.
-            let _ = confirmed.send(Err(SendError::Duplicate(id)));
-            return;
+            return Err(SendError::Duplicate(id));
         }
-        if !self.with_records(|records| records.begin(message.reference, message.kind, &message.recipients)) {
+        if !self.noted(|records| records.begin(message.reference, message.kind, &message.recipients)) {
             // The same, and that answer was confirmed.
-            self.settle(question.delivery, Settlement::Ack);
-            let _ = confirmed.send(Err(SendError::Duplicate(id)));
-            return;
+            self.settle_at_server(question.delivery, Settlement::Ack);
+            return Err(SendError::Duplicate(id));
         }
-        self.enqueue(Outgoing {
-            message,
-            confirmed: Some(confirmed),
-            questions: vec![question],
-            persists: true,
-            in_doubt: false,
-            again_at: None,
-        });
+        self.enqueue(Outgoing { message, questions: vec![question], persists: true, in_doubt: false, again_at: None });
+        Ok(())
     }
 
     /// Another delivery of a question whose answer is on its way: settled with the first. `false`: it is not.
@@ -127,19 +104,21 @@ impl Exchange {
     fn enqueue(&mut self, outgoing: Outgoing) {
         let SealedMessage { reference, expires, ref envelope, .. } = outgoing.message;
         let id = reference.id;
-        let publication = AgentPublication { id, envelope: envelope.clone(), expires, keep: self.switches.receipts };
-        let now = self.sealer.clock().now();
+        let publication = AgentPublication { id, envelope: envelope.clone(), expires, keep: self.receipts };
         let persists = outgoing.persists;
         self.outgoing.insert(id, outgoing);
-        match self.session.publish(publication, now) {
+        match self.session.publish(publication, self.clock) {
             Ok(()) => {}
             Err(AgentPublishError::Full { retry_after }) if persists => self.resend_after(id, retry_after),
             Err(error) => self.give_up(id, publish_error(error, id)),
         }
     }
 
-    /// Takes back what was never on any link. What persists was, though the session may have it anew.
-    pub(super) fn withdraw(&mut self, id: MessageId) -> bool {
+    /// Takes a message back that was never on any link. `true`: it was not and will not be sent. `false`: it may have
+    /// been, or there is no such message.
+    pub fn withdraw(&mut self, id: MessageId, now: Now) -> bool {
+        self.clock = now;
+        // What persists was on a link, though the session may have it anew.
         let persists = self.outgoing.get(&id).is_some_and(|outgoing| outgoing.persists);
         let withdrawn = !persists && self.session.withdraw(id);
         if withdrawn {
@@ -153,18 +132,16 @@ impl Exchange {
         if self.receipts_confirmed(id) {
             return;
         }
-        self.with_records(|records| records.accepted(id));
-        if !self.switches.receipts {
-            self.with_records(|records| records.retire(id));
+        self.noted(|records| records.accepted(id));
+        if !self.receipts {
+            self.noted(|records| records.retire(id));
         }
         if let Some(outgoing) = self.take_outgoing(id) {
-            observe::message("accepted");
+            self.note(Note::Accepted);
             for question in outgoing.questions {
-                self.settle(question.delivery, Settlement::Ack);
+                self.settle_at_server(question.delivery, Settlement::Ack);
             }
-            if let Some(confirmed) = outgoing.confirmed {
-                let _ = confirmed.send(Ok(Accepted { message: outgoing.message.reference }));
-            }
+            self.tell(ExchangeOutput::Published { id, outcome: Ok(Accepted { message: outgoing.message.reference }) });
         }
     }
 
@@ -176,8 +153,7 @@ impl Exchange {
         retry_after: Duration,
         recipients: Vec<RecipientResult>,
     ) {
-        tracing::warn!(%id, %reason, "the server rejected a message");
-        observe::rejected(reason);
+        self.note(Note::Rejected { id, reason });
         if self.receipts_given_up(id) {
             return;
         }
@@ -198,7 +174,7 @@ impl Exchange {
         }
         if in_doubt || !self.outgoing.contains_key(&id) {
             // Somebody may have it, so its id stays taken.
-            self.with_records(|records| records.failed(id, FailureReason::NotAccepted));
+            self.noted(|records| records.failed(id, FailureReason::NotAccepted));
         }
         self.give_up(id, SendError::Rejected { reason, retry_after, recipients });
     }
@@ -208,17 +184,16 @@ impl Exchange {
         if self.receipts_given_up(id) {
             return;
         }
-        observe::message("expired");
-        tracing::warn!(%id, "a message expired without a receipt");
-        self.with_records(|records| records.failed(id, FailureReason::Expired));
+        self.note(Note::Expired { id });
+        self.noted(|records| records.failed(id, FailureReason::Expired));
         self.give_up(id, SendError::Expired);
-        self.asks.remove(&id);
+        self.end_ask(id);
     }
 
     /// A server's unsigned word.
     pub(super) fn noticed(&mut self, id: MessageId, reason: FailureReason) {
-        tracing::warn!(%id, %reason, "the server says that a message failed");
-        self.with_records(|records| records.noticed(id, reason));
+        self.note(Note::Noticed { id, reason });
+        self.noted(|records| records.noticed(id, reason));
     }
 
     /// The link was lost: what was on it may be stored. Which of these were is the session's to know; that of all of them
@@ -232,16 +207,20 @@ impl Exchange {
     /// Nothing more is tried for it.
     fn give_up(&mut self, id: MessageId, error: SendError) {
         let Some(outgoing) = self.take_outgoing(id) else { return };
-        self.with_records(|records| records.forget(id));
+        self.noted(|records| records.forget(id));
         for question in outgoing.questions {
             // The program took the question, and its sender learns at least that.
             self.conclude(question, Kind::QUESTION, Verdict::Delivered, Settlement::Ack);
         }
-        if let Some(confirmed) = outgoing.confirmed {
-            let _ = confirmed.send(Err(error));
+        self.tell(ExchangeOutput::Published { id, outcome: Err(error) });
+        // After that, which tells an asker why there will be no answer.
+        self.end_ask(id);
+    }
+
+    fn end_ask(&mut self, question: MessageId) {
+        if self.asks.remove(&question) {
+            self.tell(ExchangeOutput::AskEnded { question });
         }
-        // After the confirm, which tells an asker why there will be no answer.
-        self.asks.remove(&id);
     }
 
     fn take_outgoing(&mut self, id: MessageId) -> Option<Outgoing> {
@@ -254,7 +233,7 @@ impl Exchange {
     }
 
     fn resend_after(&mut self, id: MessageId, after: Duration) {
-        let at = self.sealer.clock().now().elapsed.saturating_add(after.max(RESEND));
+        let at = self.clock.elapsed.saturating_add(after.max(RESEND));
         if let Some(outgoing) = self.outgoing.get_mut(&id)
             && outgoing.again_at.is_none()
         {
@@ -274,7 +253,7 @@ impl Exchange {
             let Some(mut outgoing) = self.outgoing.remove(&id) else { continue };
             outgoing.again_at = None;
             self.resend_bytes -= outgoing.message.envelope.len();
-            if outgoing.message.expires < self.sealer.clock().wall() {
+            if outgoing.message.expires < self.clock.wall {
                 self.outgoing.insert(id, outgoing);
                 self.expired(id);
             } else {

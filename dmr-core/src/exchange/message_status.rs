@@ -1,7 +1,7 @@
 //! What a sender can know of its message.
 
-use dmr_core::id::MessageId;
-use dmr_core::reason::FailureReason;
+use crate::id::MessageId;
+use crate::reason::FailureReason;
 
 /// What is known of a message that this process sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use dmr_core::content::Receipt;
-use dmr_core::frame::Settlement;
-use dmr_core::id::ParticipantId;
-use dmr_core::limit;
+use crate::content::Receipt;
+use crate::frame::Settlement;
+use crate::id::ParticipantId;
+use crate::limit;
 
 /// Longest wait of a receipt for others.
 pub(super) const GATHER: Duration = Duration::from_millis(50);
@@ -122,9 +122,9 @@ impl<D> Account<D> {
 
 #[cfg(test)]
 mod tests {
-    use dmr_core::content::{Reference, Verdict};
-    use dmr_core::id::{Digest, MessageId};
-    use dmr_core::time::Timestamp;
+    use crate::content::{Reference, Verdict};
+    use crate::id::{Digest, MessageId};
+    use crate::time::Timestamp;
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::session::DeliveryId;
 use bytes::Bytes;
-use dmr_core::session::DeliveryId;
 
 /// How long an envelope waits here before it goes back to the server. A directory that was asked for comes sooner.
 const PATIENCE: Duration = Duration::from_secs(5);
