@@ -9,7 +9,7 @@ import keys
 from encoding import LAST, NAME, SKEW, Refused, demand, plus, sha256
 
 MAX_BUNDLE, MAX_LINES, MAX_ROOT_LINE, MAX_PIN, MAX_PROTECTED = 16 << 20, 4096, 64 << 10, 16 << 10, 512
-MAX_KEYS, MAX_SIGNATURES = 16, 32
+MAX_KEYS, MAX_SIGNATURES, MAX_KEY_FILE = 16, 32, 64 << 10
 DAY = 86_400_000
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HEX = re.compile(r"([0-9a-fA-F]{2})*")
@@ -104,7 +104,7 @@ def sized(size):
 
 def validity(value):
     read = shape(value, notBefore=integer(), notAfter=integer())
-    demand(read["notBefore"] <= read["notAfter"], "a validity that ends before it begins")
+    demand(read["notBefore"] < read["notAfter"], "a validity that does not begin before it ends")
     return read
 
 
@@ -145,6 +145,7 @@ def read_root(payload):
         directoryKeys=listed(directory_key, MAX_KEYS), rootKeys=listed(sized(32), MAX_KEYS), threshold=integer(1),
     )
     check_root_keys(root["rootKeys"], root["threshold"])
+    demand(root["directoryKeys"], "no directory key")
     for key in root["directoryKeys"]:
         keys.check_public(keys.ED25519, key["public"])
     distinct(root["rootKeys"] + [key["public"] for key in root["directoryKeys"]], "a public key")
@@ -240,6 +241,7 @@ def read_directory(payload):
     distinct((entry["id"] for entry in people), "an id")
     distinct((entry["name"] for entry in people), "a name")
     distinct((server["name"] for server in directory["servers"]), "a server")
+    distinct((revoked["key"] for revoked in directory["revoked"]), "a revoked key")
     known = {entry["name"] for entry in people}
     for rule in directory["policy"]:
         demand(known.issuperset(rule["from"] + rule["to"]), "a stranger in the policy")
@@ -284,6 +286,7 @@ def read_bundle(data, pin, now):
 
 def read_key_file(data):
     """A participant's key file."""
+    demand(len(data) <= MAX_KEY_FILE, "a key file that is too long")
     seed = lambda value: shape(value, seed=sized(32), use=usage, validity=validity)
     secret = lambda value: shape(value, suite=integer(1, 2), secret=sized(32), validity=validity)
     return shape(

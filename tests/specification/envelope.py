@@ -39,8 +39,7 @@ def pad(content):
 def unpad(padded):
     demand(len(padded) >= 4, "no padded content", 18)
     size = int.from_bytes(padded[:4], "big")
-    demand(size <= CONTENT, "a content that is too long", 18)
-    demand(padded == pad(padded[4 : 4 + size]) and 4 + size <= len(padded), "wrong padding", 18)
+    demand(4 + size <= len(padded) and padded == pad(padded[4 : 4 + size]), "wrong padding", 18)
     return padded[4 : 4 + size]
 
 
