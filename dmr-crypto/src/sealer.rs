@@ -163,31 +163,42 @@ impl Sealing for Sealer {
     }
 
     fn log_in(&self, request: &LoginRequest<'_>, now: Timestamp) -> Result<SignedLogin, LoginRefusal> {
-        let directory = self.directory();
-        if let Some(directory) = &directory {
-            prove_server(request.challenge_bytes, request.signature, directory, now)?;
-        }
-        let keyring = self.keyring();
-        let key = login_key(&keyring, directory.as_ref(), request.refused_logins, now);
-        let key = key.ok_or(LoginRefusal::NoLoginKey)?;
-        let fields = AuthFields {
-            network: request.challenge.network.clone(),
-            participant: self.participant,
-            key: key.id(),
-            version: VERSION,
-            nonce: Nonce(*random().map_err(|_| LoginRefusal::NoRandomness)?),
-            instance: request.instance,
-            binding: request.binding,
-            directory_revision: directory.map_or(0, |directory| directory.revision()),
-        };
-        let fields = fields.encode().map_err(|_| LoginRefusal::Malformed)?;
-        let proof = prove_login(key, request.challenge_bytes, &fields);
-        Ok(SignedLogin { fields, proof: Bytes::copy_from_slice(&proof) })
+        log_in(&self.keyring(), self.directory().as_ref(), request, now)
     }
 
     fn check_server(&self, challenge: &Bytes, signature: &Bytes, now: Timestamp) -> Result<(), LoginRefusal> {
         self.directory().map_or(Ok(()), |directory| prove_server(challenge, signature, &directory, now))
     }
+}
+
+/// Proves who the keyring's participant is. Where there is a directory that lists servers, the server must have proved its
+/// name first.
+///
+/// # Errors
+/// [`LoginRefusal`]: no login is to be tried at this server.
+pub fn log_in(
+    keyring: &Keyring,
+    directory: Option<&VerifiedDirectory>,
+    request: &LoginRequest<'_>,
+    now: Timestamp,
+) -> Result<SignedLogin, LoginRefusal> {
+    if let Some(directory) = directory {
+        prove_server(request.challenge_bytes, request.signature, directory, now)?;
+    }
+    let key = login_key(keyring, directory, request.refused_logins, now).ok_or(LoginRefusal::NoLoginKey)?;
+    let fields = AuthFields {
+        network: request.challenge.network.clone(),
+        participant: keyring.participant(),
+        key: key.id(),
+        version: VERSION,
+        nonce: Nonce(*random().map_err(|_| LoginRefusal::NoRandomness)?),
+        instance: request.instance,
+        binding: request.binding,
+        directory_revision: directory.map_or(0, VerifiedDirectory::revision),
+    };
+    let fields = fields.encode().map_err(|_| LoginRefusal::Malformed)?;
+    let proof = prove_login(key, request.challenge_bytes, &fields);
+    Ok(SignedLogin { fields, proof: Bytes::copy_from_slice(&proof) })
 }
 
 fn prove_server(

@@ -56,7 +56,8 @@ def test_what_is_no_buffer_is_a_type_error(wrong: Any) -> None:
 
 
 def test_a_time_is_an_aware_datetime_or_milliseconds() -> None:
-    moment = datetime.datetime.now(UTC).replace(microsecond=123_000)
+    # A second more, so that it is never before the keys were made; clocks may differ by more than that.
+    moment = (datetime.datetime.now(UTC) + datetime.timedelta(seconds=1)).replace(microsecond=123_000)
     milliseconds = int(moment.timestamp()) * 1_000 + 123
     for given in (moment, moment.astimezone(KOLKATA), milliseconds):
         assert seal(created=given).created == moment

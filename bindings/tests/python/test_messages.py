@@ -19,7 +19,9 @@ DIRECTORY = NETWORK.directory
 def test_every_field_of_a_message_arrives() -> None:
     question = dmr.seal(TAX, DIRECTORY, "police", "?").reference
     conversation, room, id = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-    created = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=123_000)
+    # A second more, so that it is never before the keys were made; clocks may differ by more than that.
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)
+    created = later.replace(microsecond=123_000)
     envelope = dmr.seal(
         TAX,
         DIRECTORY,
