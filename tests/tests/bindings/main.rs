@@ -5,4 +5,6 @@ mod agent;
 mod c;
 mod cross;
 mod python;
+mod reference;
 mod specification;
+mod stage;
