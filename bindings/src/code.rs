@@ -30,16 +30,8 @@ pub enum Category {
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 8] = [
-        Self::Input,
-        Self::Directory,
-        Self::Key,
-        Self::Trust,
-        Self::Authority,
-        Self::Verify,
-        Self::Seal,
-        Self::Call,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Input, Self::Directory, Self::Key, Self::Trust, Self::Authority, Self::Verify, Self::Seal, Self::Call];
 
     /// The Python exception of this category, a subclass of `dmr.DmrError`.
     pub const fn exception(self) -> &'static str {
