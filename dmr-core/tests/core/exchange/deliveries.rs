@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use dmr_core::content::Verdict;
 use dmr_core::exchange::{Note, Outcome, SendError};
-use dmr_core::frame::Settlement;
+use dmr_core::frame::{ServerFrame, Settlement};
 use dmr_core::header::Kind;
-use dmr_core::reason::{CloseReason, FailureReason};
+use dmr_core::reason::{CloseReason, FailureReason, RejectReason};
 
 use super::script::{Script, verdict};
 use super::stand_in::{asker, id, office, says, seal};
@@ -28,7 +28,7 @@ fn a_delivery_is_settled_at_the_server_only_after_its_receipt_is_confirmed() {
     assert_eq!(verdict(&receipts[0]), Verdict::Delivered);
     assert_eq!((script.settled(tag), script.exchange.in_hand()), (None, 0));
 
-    script.server(dmr_core::frame::ServerFrame::Confirm { ids: vec![receipts[0].header().id] });
+    script.server(ServerFrame::Confirm { ids: vec![receipts[0].header().id] });
     assert_eq!(script.settled(tag), ACK);
 }
 
@@ -109,7 +109,7 @@ fn a_question_is_settled_with_the_confirm_of_its_answer_and_a_copy_with_the_same
     assert_eq!((script.settled(tag), script.settled(copy)), (None, None));
     assert_eq!(script.take_published().len(), 1, "the answer is its receipt");
 
-    script.server(dmr_core::frame::ServerFrame::Confirm { ids: vec![answer.reference.id] });
+    script.server(ServerFrame::Confirm { ids: vec![answer.reference.id] });
     assert_eq!((script.settled(tag), script.settled(copy)), (ACK, ACK));
     assert_eq!(script.told.lines, ["published"]);
 }
@@ -176,4 +176,40 @@ fn what_was_settled_before_a_shutdown_is_told_to_its_senders_and_then_it_stops()
     script.run();
     assert!(script.exchange.is_stopped());
     assert_eq!(script.told.lines.last().map(String::as_str), Some("stopped"));
+}
+
+/// Delivers a question, has it acknowledged, and refuses its receipt for this reason whenever it comes, for so long.
+fn receipts_refused_for(reason: RejectReason, span: Duration) -> (Script, Option<Settlement>) {
+    let mut script = Script::ready();
+    let tag = script.deliver(&script.question(1, "?"));
+    let (_, in_hand) = script.told.deliveries.pop().unwrap();
+    script.exchange.settle(in_hand, Outcome::Ack, script.now).unwrap();
+    script.run();
+    for _ in 0..span.as_secs() {
+        for receipt in script.take_published() {
+            let id = receipt.header().id;
+            script.server(ServerFrame::Reject { id, reason, retry_after_ms: 0, recipients: Vec::new() });
+        }
+        script.server(ServerFrame::Heartbeat);
+        script.pass(Duration::from_secs(1));
+    }
+    let settled = script.settled(tag);
+    (script, settled)
+}
+
+#[test]
+fn a_sender_whose_mailbox_is_full_waits_a_minute_and_an_outage_of_the_broker_ten_seconds() {
+    let patience = Duration::from_secs(12);
+    let (mut full, settled) = receipts_refused_for(RejectReason::MailboxFull, patience);
+    assert_eq!(settled, Some(Settlement::Retry { after_ms: 60_000 }));
+    let (mut away, settled) = receipts_refused_for(RejectReason::Unavailable, patience);
+    assert_eq!(settled, Some(Settlement::Retry { after_ms: 10_000 }));
+
+    // What comes again meanwhile waits for the rest of that time.
+    for (script, least, most) in [(&mut full, 50_000, 60_000), (&mut away, 1, 10_000)] {
+        let again = script.deliver(&script.question(1, "?"));
+        let settled = script.settled(again);
+        let within = matches!(settled, Some(Settlement::Retry { after_ms }) if (least..=most).contains(&after_ms));
+        assert!(within, "{settled:?}");
+    }
 }
