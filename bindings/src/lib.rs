@@ -24,6 +24,8 @@
 //! Read [`code`] first. Guaranteed: every error of `dmr-core` and `dmr-crypto` has a number of its
 //! own, and a test compares the table with the crates. Not guaranteed: the texts, which may become better.
 
+#[cfg(feature = "c")]
+pub mod c;
 mod call;
 pub mod code;
 #[cfg(feature = "python")]

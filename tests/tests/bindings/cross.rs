@@ -231,7 +231,6 @@ fn every_language_refuses_to_seal_under_the_same_name() -> Outcome {
         ("seal.bad-lifetime", with(&until, &from)),
         ("seal.bad-lifetime", with(&until, &format!(" {} ", NOW + 25 * 3_600_000))),
         ("encode.too-long", seal_line(sender, one, CONTENT_TYPE, &too_long)),
-        ("id.not-uuid", with(&id, "office-100")),
         ("id.nil", with(&id, "00000000-0000-0000-0000-000000000000")),
         ("refused.not-yet-issued", with(&from, " 1 ")),
         ("call.out-of-range", with(&from, " -1 ")),
