@@ -65,7 +65,14 @@ fn enumerations() -> String {
     let close = CloseReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
     let reject = RejectReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
     let failure = FailureReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
+    let texts = format!(
+        "\n/**\n * WebSocket subprotocol that both sides name.\n */\n#define DMR_SUBPROTOCOL \"{}\"\n\n/**\n \
+         * Content type of a body that dmr_receipts_encode makes.\n */\n#define DMR_RECEIPTS_TYPE \"{}\"\n",
+        dmr::c::DMR_SUBPROTOCOL,
+        dmr_core::content::RECEIPTS_TYPE,
+    );
     [
+        texts,
         enumeration("dmr_status", status, [("DMR_OK".to_owned(), 0)].into_iter().chain(codes)),
         enumeration(
             "dmr_close",

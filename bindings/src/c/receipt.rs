@@ -12,8 +12,6 @@ use super::bytes::dmr_bytes;
 use super::id::dmr_reference;
 use crate::CallError;
 
-/// Content type of a body that `dmr_receipts_encode` makes.
-pub const DMR_RECEIPTS_TYPE: &std::ffi::CStr = c"application/vnd.dmr.receipts";
 /// Most receipts in one message.
 pub const DMR_RECEIPTS: usize = 64;
 

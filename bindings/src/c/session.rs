@@ -25,7 +25,7 @@ use super::trust::locked;
 use crate::CallError;
 
 /// WebSocket subprotocol that both sides name.
-pub const DMR_SUBPROTOCOL: &std::ffi::CStr = c"dmr.v1";
+pub const DMR_SUBPROTOCOL: &str = "dmr.v1";
 
 /// An agent's session, without a connection of its own. The program opens a WebSocket with the subprotocol
 /// `DMR_SUBPROTOCOL` when `DMR_EVENT_CONNECT` says so, hands each binary message to `dmr_session_receive`, sends what
