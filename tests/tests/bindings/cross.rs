@@ -115,8 +115,9 @@ pub(crate) fn all_open_all(
     size: Size,
 ) -> Outcome {
     for sealer in 0..languages.len() {
-        let by = languages[sealer].name;
-        let (recipients, body, envelope) = sealed_by(&mut languages[sealer], stage, draws, suite, size)?;
+        let sealer = languages.get_mut(sealer).doing("a language")?;
+        let by = sealer.name;
+        let (recipients, body, envelope) = sealed_by(sealer, stage, draws, suite, size)?;
         let bytes = unhex(&envelope).doing("an envelope in hexadecimal")?;
         let decoded = Envelope::decode(bytes.into()).doing(by)?;
         let header = decoded.header();
@@ -124,7 +125,7 @@ pub(crate) fn all_open_all(
         assert_eq!(header.recipients.as_slice().len(), recipients.len(), "{by} seals to others");
         let expected = format!("ok {} {} 1 {CONTENT_TYPE} {}", header.id, stage.sender.id, hex(&body));
         for opener in languages.iter_mut() {
-            let recipient = &recipients[draws.below(recipients.len())];
+            let recipient = recipients.get(draws.below(recipients.len())).doing("a recipient")?;
             let answer = opener.ask(&open_line(recipient, NOW, &envelope))?;
             let (size, people) = (body.len(), recipients.len());
             assert!(
