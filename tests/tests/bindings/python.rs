@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use dmr_tests::bindings::environment::{pip_install, run_python, source_distribution, sources};
+use dmr_tests::bindings::environment::{pip_install, python, run_python, source_distribution, sources};
 use dmr_tests::failure::{Doing as _, Outcome};
 use dmr_tests::patience::PATIENCE;
-use dmr_tests::process::run_within;
-use dmr_tests::programs::workspace;
+use dmr_tests::process::{Process, run_within};
+use dmr_tests::programs::{dmr_server, workspace};
 
 /// Runs the tests in a file of `bindings/tests/python`.
 fn pytest(file: &str) -> Outcome {
@@ -82,6 +82,18 @@ fn the_examples_run() -> Outcome {
     for line in ["sealed", "verified", "Is report 2026-00417", "not for tax", "tampered"] {
         assert!(shown.contains(line), "{line} is not in:\n{shown}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_offices_talk_in_the_example_with_an_agent() -> Outcome {
+    let place = tempfile::tempdir().doing("a place for a log")?;
+    let example = workspace().join("examples/ask_another_office.py");
+    let server = [("DMR_SERVER".to_owned(), dmr_server()?.to_string_lossy().into_owned())];
+    let mut talk = Process::start(python()?, &[example], &server, &place.path().join("log"))?;
+    assert!(talk.wait().await?.success(), "{}", talk.log()?);
+    let shown = talk.log()?;
+    assert!(shown.contains("police answers:") && shown.contains("stolen since 14 November 2026"), "{shown}");
     Ok(())
 }
 
