@@ -60,6 +60,20 @@ static blob unhex(const char *text)
     return bytes;
 }
 
+/* Whether `word` is a number up to `most`, which `value` then is. */
+static int number(const char *word, uint64_t most, uint64_t *value)
+{
+    *value = 0;
+    for (const char *at = word; *at != 0; at++) {
+        int next = *at >= '0' && *at <= '9' ? *at - '0' : -1;
+        if (next < 0 || *value > (most - (uint64_t)next) / 10) {
+            return 0;
+        }
+        *value = *value * 10 + (uint64_t)next;
+    }
+    return *word != 0;
+}
+
 static void print_hex(const dmr_bytes *bytes)
 {
     if (bytes->len == 0) {
@@ -102,9 +116,12 @@ static dmr_status seal(char **words)
     dmr_sealed sealed;
     blob body = unhex(words[7]);
     dmr_status status = body.data == NULL ? DMR_CALL_OUT_OF_RANGE : DMR_OK;
-    request.created_ms = strtoull(words[2], NULL, 10);
-    request.expires_ms = strtoull(words[3], NULL, 10);
-    request.kind = (uint16_t)strtoul(words[4], NULL, 10);
+    uint64_t kind = 0;
+    if (!number(words[2], UINT64_MAX, &request.created_ms) || !number(words[3], UINT64_MAX, &request.expires_ms) ||
+        !number(words[4], UINT16_MAX, &kind)) {
+        status = DMR_CALL_OUT_OF_RANGE;
+    }
+    request.kind = (uint16_t)kind;
     request.recipients = recipients;
     for (char *id = strtok(words[5], ","); status == DMR_OK && id != NULL; id = strtok(NULL, ",")) {
         if (request.recipient_count == 65) {
@@ -141,8 +158,9 @@ static dmr_status open_one(char **words)
     dmr_keys *keys = NULL;
     dmr_opened opened;
     blob envelope = unhex(words[3]);
-    uint64_t now = strtoull(words[2], NULL, 10);
-    dmr_status status = envelope.data == NULL ? DMR_CALL_OUT_OF_RANGE : load(words[1], now, &keys, &directory);
+    uint64_t now;
+    int is_request = number(words[2], UINT64_MAX, &now) && envelope.data != NULL;
+    dmr_status status = is_request ? load(words[1], now, &keys, &directory) : DMR_CALL_OUT_OF_RANGE;
     if (status == DMR_OK) {
         status = dmr_open(keys, directory, envelope.data, envelope.len, now, &opened);
     }

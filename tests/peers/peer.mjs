@@ -16,8 +16,8 @@ const unhex = (text) => {
     return bytes;
 };
 
-const number = (text) => {
-    if (!/^[0-9]{1,20}$/.test(text)) {
+const number = (text, bits = 64) => {
+    if (!/^[0-9]{1,20}$/.test(text) || BigInt(text) >> BigInt(bits) !== 0n) {
         throw new NoRequest();
     }
     return BigInt(text);
@@ -32,7 +32,7 @@ const requests = {
         const [keys, directory] = [Keys.load(readFileSync(keyFile)), directoryAt(created)];
         try {
             return hex(seal(keys, directory, {
-                recipients: recipients.split(","), kind: Number(number(kind)), created, expires: number(expires),
+                recipients: recipients.split(","), kind: Number(number(kind, 16)), created, expires: number(expires),
                 contentType, body: unhex(body),
             }));
         } finally {
