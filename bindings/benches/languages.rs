@@ -62,7 +62,7 @@ impl Language {
 
     /// The program `bench.c` with the shared library as it is shipped.
     fn c() -> Self {
-        let target = workspace().join("target/bindings-bench");
+        let target = workspace().join("target/bindings-c");
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         build.args(["build", "--release", "--locked", "--quiet", "--package", "dmr-bindings", "--lib"]);
         well(build.args(["--features", "c", "--target-dir"]).arg(&target).current_dir(workspace()));

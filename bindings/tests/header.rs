@@ -5,6 +5,7 @@
 //! ```
 
 #![cfg(feature = "c")]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 use std::fmt::Write as _;
 use std::path::Path;

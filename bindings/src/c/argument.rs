@@ -84,26 +84,22 @@ impl Caller {
         Ok(Out { place, call: PhantomData })
     }
 
-    /// `len` bytes of the caller's that are written.
+    /// `len` characters of the caller's, for a text that is handed out; zeros for now.
     pub(crate) fn room<'a>(
         &'a self,
         data: *mut c_char,
         len: usize,
         argument: &'static str,
-    ) -> Result<&'a mut [u8], CallError> {
-        if len == 0 {
-            return Ok(&mut []);
-        }
+    ) -> Result<Room<'a>, CallError> {
         if len > isize::MAX.unsigned_abs() {
             return Err(CallError::TooLong { argument, len, limit: isize::MAX.unsigned_abs() });
         }
-        check(data, argument)?;
-        // SAFETY: not null; the caller promises this much room that nobody else uses during the call. It may never
-        // have been written, so it is before there is a slice of it.
-        unsafe {
-            data.write_bytes(0, len);
-            Ok(std::slice::from_raw_parts_mut(data.cast(), len))
+        if len > 0 {
+            check(data, argument)?;
+            // SAFETY: not null; the caller promises this much room. It may never have been written.
+            unsafe { data.write_bytes(0, len) };
         }
+        Ok(Room { data: data.cast(), len, call: PhantomData })
     }
 
     /// A value of the caller's that is changed in its place.
@@ -145,6 +141,27 @@ impl<T: Plain> Out<'_, T> {
     }
 }
 
+/// Where a text goes.
+pub(crate) struct Room<'a> {
+    data: *mut u8,
+    len: usize,
+    call: PhantomData<&'a mut u8>,
+}
+
+impl Room<'_> {
+    /// Writes `text` and a zero, cut between two characters where it does not fit; how much it needs with the zero.
+    pub(crate) fn write(self, text: &str) -> usize {
+        let fits = self.len.saturating_sub(1).min(text.len());
+        let end = (0..=fits).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        if end > 0 {
+            // SAFETY: less than the room that the caller promised for the length of the call, and of no text of ours.
+            // The zero behind it stands there since the room was made.
+            unsafe { self.data.copy_from_nonoverlapping(text.as_ptr(), end) };
+        }
+        text.len() + 1
+    }
+}
+
 /// A value of C: numbers and pointers, of which any bytes are one.
 ///
 /// # Safety
@@ -169,3 +186,34 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 pub(super) use plain;
 
 plain!(u8, i8, u16, u32, u64, usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str, len: usize) -> (usize, [u8; 8]) {
+        let mut buffer = [9_u8; 8];
+        // SAFETY: the buffer is as long as is said.
+        let caller = unsafe { Caller::that_keeps_the_header() };
+        let needed = caller.room(buffer.as_mut_ptr().cast(), len, "buffer").unwrap().write(text);
+        (needed, buffer)
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_is_cut_between_characters_and_its_need_is_told() {
+        assert_eq!(written("abc", 8), (4, *b"abc\0\0\0\0\0"));
+        assert_eq!(written("abc", 4), (4, *b"abc\0\x09\x09\x09\x09"));
+        assert_eq!(written("abõ", 4), (5, *b"ab\0\0\x09\x09\x09\x09"));
+        assert_eq!(written("abc", 1), (4, *b"\0\x09\x09\x09\x09\x09\x09\x09"));
+        assert_eq!(written("abc", 0), (4, [9; 8]));
+    }
+
+    #[test]
+    fn a_pointer_that_is_not_aligned_is_refused() {
+        let numbers = [0_u64; 2];
+        let crooked = numbers.as_ptr().cast::<u8>().wrapping_add(1).cast::<u64>();
+        // SAFETY: nothing is read at a pointer that is not aligned.
+        let caller = unsafe { Caller::that_keeps_the_header() };
+        assert!(matches!(caller.one(crooked, "number"), Err(CallError::OutOfRange { .. })));
+    }
+}

@@ -71,16 +71,6 @@ pub unsafe extern "C" fn dmr_bytes_free(bytes: *mut dmr_bytes) -> dmr_status {
     unsafe { boundary(|caller| Ok(caller.change(bytes, "bytes", dmr_bytes::release)?)) }
 }
 
-/// Writes `text` and a zero into `room`, cut where it does not fit; how much it needs with the zero.
-pub(crate) fn write_text(text: &str, room: &mut [u8]) -> usize {
-    if let Some((last, room)) = room.split_last_mut() {
-        *last = 0;
-        let end = (0..=room.len().min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        room.iter_mut().zip(text.bytes().take(end)).for_each(|(to, from)| *to = from);
-    }
-    text.len() + 1
-}
-
 /// `text` in a field of `N` characters, the last of which is zero.
 pub(crate) fn fixed_text<const N: usize>(text: &str) -> [c_char; N] {
     let mut field = [0; N];
@@ -100,13 +90,5 @@ mod tests {
         bytes.release();
         assert!(bytes.data.is_null() && bytes.len == 0);
         bytes.release();
-    }
-
-    #[test]
-    fn a_text_that_does_not_fit_is_cut_and_its_need_is_told() {
-        let mut room = [9; 4];
-        assert_eq!(write_text("abõd", &mut room), 6);
-        assert_eq!(room, *b"ab\xc3\xb5".first_chunk::<2>().map(|two| [two[0], two[1], 0, 0]).as_ref().unwrap());
-        assert_eq!(write_text("abc", &mut []), 4);
     }
 }

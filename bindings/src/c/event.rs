@@ -193,7 +193,7 @@ pub unsafe extern "C" fn dmr_event_free(event: *mut dmr_event) -> dmr_status {
                 event.data.release();
                 event.signature.release();
             })?;
-            drop(caller.out(event, "event")?);
+            caller.out(event, "event")?;
             Ok(())
         })
     }

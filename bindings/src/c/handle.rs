@@ -6,7 +6,7 @@
 //! another thread uses it lasts until that is done.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::argument::{Caller, Out};
@@ -19,10 +19,10 @@ const STEP: usize = 16;
 
 struct Table {
     next: usize,
-    objects: Option<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
+    objects: BTreeMap<usize, Arc<dyn Any + Send + Sync>>,
 }
 
-static TABLE: RwLock<Table> = RwLock::new(Table { next: FIRST, objects: None });
+static TABLE: RwLock<Table> = RwLock::new(Table { next: FIRST, objects: BTreeMap::new() });
 
 /// What stands behind a handle of type `Self` in the header.
 pub(crate) trait Handle: Sized {
@@ -36,7 +36,6 @@ pub(crate) trait Handle: Sized {
         let object: Arc<dyn Any + Send + Sync> = Arc::new(object);
         let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
         let Table { next, objects } = &mut *table;
-        let objects = objects.get_or_insert_default();
         // Where numbers have an end, it comes round, and those that are taken are left out.
         let number = loop {
             let number = *next;
@@ -56,7 +55,7 @@ pub(crate) trait Handle: Sized {
             return Err(CallError::Null { argument });
         }
         let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
-        let object = table.objects.as_ref().and_then(|objects| objects.get(&handle.addr()));
+        let object = table.objects.get(&handle.addr());
         let object = Arc::clone(object.ok_or(CallError::WrongHandle { argument })?);
         drop(table);
         object.downcast().map_err(|_| CallError::WrongHandle { argument })
@@ -76,7 +75,7 @@ pub(crate) trait Handle: Sized {
         }
         Self::get(handle)?;
         let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-        let freed = table.objects.as_mut().and_then(|objects| objects.remove(&handle.addr()));
+        let freed = table.objects.remove(&handle.addr());
         drop(table);
         // Another thread may have freed it between the two looks.
         drop(freed.ok_or(CallError::WrongHandle { argument })?);
@@ -92,7 +91,7 @@ pub(crate) trait Handle: Sized {
 /// How many handles are live.
 pub(crate) fn live() -> usize {
     let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
-    table.objects.as_ref().map_or(0, HashMap::len)
+    table.objects.len()
 }
 
 /// Says what object stands behind a handle.

@@ -8,7 +8,7 @@ use dmr_crypto::answer_id;
 
 use super::argument::{Caller, plain};
 use super::boundary::{Failure, boundary, dmr_status};
-use super::bytes::{fixed_text, write_text};
+use super::bytes::fixed_text;
 use crate::CallError;
 
 /// Room for an id as text, with the zero.
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn dmr_id_text(id: *const dmr_id, buffer: *mut c_char, len
             if len < DMR_ID_TEXT {
                 return Err(CallError::WrongLength { argument: "buffer", len, expected: DMR_ID_TEXT }.into());
             }
-            write_text(&caller.id::<ParticipantId>(id, "id")?.to_string(), room);
+            room.write(&caller.id::<ParticipantId>(id, "id")?.to_string());
             Ok(())
         })
     }

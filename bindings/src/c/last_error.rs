@@ -3,7 +3,6 @@
 use std::ffi::c_char;
 
 use super::boundary::{boundary, dmr_status, last_error};
-use super::bytes::write_text;
 use crate::{CallError, ErrorCode};
 
 /// Writes what went wrong in the last call on this thread that failed, in English and without secrets, and a zero.
@@ -18,7 +17,7 @@ pub unsafe extern "C" fn dmr_last_error(buffer: *mut c_char, len: usize, needed:
     unsafe {
         boundary(|caller| {
             let needed = caller.out(needed, "needed")?;
-            needed.put(write_text(&text, caller.room(buffer, len, "buffer")?));
+            needed.put(caller.room(buffer, len, "buffer")?.write(&text));
             Ok(())
         })
     }
@@ -47,7 +46,7 @@ pub unsafe extern "C" fn dmr_status_name(
                 let code = u16::try_from(status).ok().and_then(ErrorCode::from_number);
                 code.ok_or(CallError::OutOfRange { argument: "status", value: status.into() })?.name()
             };
-            needed.put(write_text(name, room));
+            needed.put(room.write(name));
             Ok(())
         })
     }

@@ -140,7 +140,7 @@ pub unsafe extern "C" fn dmr_opened_free(opened: *mut dmr_opened) -> dmr_status 
                 opened.content_type.release();
                 opened.body.release();
             })?;
-            drop(caller.out(opened, "opened")?);
+            caller.out(opened, "opened")?;
             Ok(())
         })
     }

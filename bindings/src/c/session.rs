@@ -141,6 +141,20 @@ unsafe fn with(session: *mut dmr_session, work: impl FnOnce(&mut Session) -> Res
     }
 }
 
+/// [`with`], for what cannot fail.
+///
+/// # Safety
+/// As for [`boundary`].
+unsafe fn feed(session: *mut dmr_session, work: impl FnOnce(&mut AgentSession)) -> dmr_status {
+    // SAFETY: the caller of this function promises it.
+    unsafe {
+        with(session, |session| {
+            work(&mut session.inner);
+            Ok(())
+        })
+    }
+}
+
 /// A session, which asks for a link at once.
 ///
 /// `config`: how it behaves. `session`: a handle, to be freed with `dmr_session_free`.
@@ -172,7 +186,7 @@ pub unsafe extern "C" fn dmr_session_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmr_session_link_up(session: *mut dmr_session, wall_ms: u64, elapsed_ms: u64) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.link_up(now(wall_ms, elapsed_ms)))) }
+    unsafe { feed(session, |inner| inner.link_up(now(wall_ms, elapsed_ms))) }
 }
 
 /// The link is gone or could not be opened.
@@ -187,7 +201,12 @@ pub unsafe extern "C" fn dmr_session_link_down(
     elapsed_ms: u64,
 ) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.link_down(close_reason(reason)?, now(wall_ms, elapsed_ms)))) }
+    unsafe {
+        with(session, |session| {
+            session.inner.link_down(close_reason(reason)?, now(wall_ms, elapsed_ms));
+            Ok(())
+        })
+    }
 }
 
 /// A frame came in: one binary message of the WebSocket. What is wrong with it closes the link, and is no error here.
@@ -386,7 +405,7 @@ pub unsafe extern "C" fn dmr_session_fetch_directory(
     elapsed_ms: u64,
 ) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.fetch_directory(now(wall_ms, elapsed_ms)))) }
+    unsafe { feed(session, |inner| inner.fetch_directory(now(wall_ms, elapsed_ms))) }
 }
 
 /// Another directory is in use: the session does not ask for that again.
@@ -395,14 +414,14 @@ pub unsafe extern "C" fn dmr_session_fetch_directory(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmr_session_directory_changed(session: *mut dmr_session, revision: u64) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.directory_changed(revision))) }
+    unsafe { feed(session, |inner| inner.directory_changed(revision)) }
 }
 
 /// From now on deliveries can be handled: subscribes, for a session whose `subscribes_at_once` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmr_session_accept_deliveries(session: *mut dmr_session) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.accept_deliveries())) }
+    unsafe { feed(session, |inner| inner.accept_deliveries()) }
 }
 
 /// Closes the link for `reason`, `DMR_CLOSE_…`, and opens another.
@@ -414,7 +433,12 @@ pub unsafe extern "C" fn dmr_session_reconnect(
     elapsed_ms: u64,
 ) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.reconnect(close_reason(reason)?, now(wall_ms, elapsed_ms)))) }
+    unsafe {
+        with(session, |session| {
+            session.inner.reconnect(close_reason(reason)?, now(wall_ms, elapsed_ms));
+            Ok(())
+        })
+    }
 }
 
 /// Takes nothing new, waits for confirms and settles for the grace period, closes the link, and tells
@@ -422,7 +446,7 @@ pub unsafe extern "C" fn dmr_session_reconnect(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dmr_session_shutdown(session: *mut dmr_session, wall_ms: u64, elapsed_ms: u64) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.shutdown(now(wall_ms, elapsed_ms)))) }
+    unsafe { feed(session, |inner| inner.shutdown(now(wall_ms, elapsed_ms))) }
 }
 
 /// Looks at the time. Calling it too early does no harm.
@@ -433,7 +457,7 @@ pub unsafe extern "C" fn dmr_session_handle_timeout(
     elapsed_ms: u64,
 ) -> dmr_status {
     // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.inner.handle_timeout(now(wall_ms, elapsed_ms)))) }
+    unsafe { feed(session, |inner| inner.handle_timeout(now(wall_ms, elapsed_ms))) }
 }
 
 /// Frees the session with all it holds, and sets `*session` to null. A handle that was freed before gives

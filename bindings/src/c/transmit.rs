@@ -108,7 +108,7 @@ pub unsafe extern "C" fn dmr_transmit_free(transmit: *mut dmr_transmit) -> dmr_s
     unsafe {
         boundary(|caller| {
             caller.change(transmit, "transmit", |transmit| transmit.frame.release())?;
-            drop(caller.out(transmit, "transmit")?);
+            caller.out(transmit, "transmit")?;
             Ok(())
         })
     }

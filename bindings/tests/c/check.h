@@ -36,9 +36,10 @@ typedef struct network {
 } network;
 
 void network_found(network *network, uint16_t suite);
+/* The same of the frozen keys, with the frozen relay in its directory. The vectors are loaded. */
+void network_of_frozen_keys(network *network);
 void network_free(network *network);
 
-/* The digits of `bytes` that two envelopes are told apart by. */
 int same(const void *one, const void *other, size_t len);
 
 void test_keys_and_ids(void);

@@ -4,7 +4,8 @@
 
 void test_login(const char *vectors)
 {
-    blob challenge, signature, bundle, pin, fields, proof, file;
+    blob challenge, signature, fields, proof;
+    network network;
     dmr_login_options options = {0};
     dmr_directory *directory;
     dmr_logged_in who;
@@ -16,11 +17,9 @@ void test_login(const char *vectors)
     signature = frozen_hex("login.server_signature");
     fields = frozen_hex("login.fields");
     proof = frozen_hex("login.proof");
-    bundle = frozen_text("login.directory");
-    pin = frozen_text("directory.pin");
-    file = frozen_text("keys.participants.0.key_file");
-    OK(dmr_keys_load(file.data, file.len, &tax));
-    OK(dmr_directory_verify(pin.data, pin.len, bundle.data, bundle.len, NOW, &directory));
+    network_of_frozen_keys(&network);
+    directory = network.directory;
+    tax = network.tax;
 
     OK(dmr_challenge_verify(directory, challenge.data, challenge.len, signature.data, signature.len, NOW, &decoded));
     CHECK(strcmp(decoded.server.text, "relay") == 0 && strcmp(decoded.network.text, "test") == 0 && decoded.is_signed);
@@ -54,14 +53,10 @@ void test_login(const char *vectors)
     IS(DMR_DECODE_MALFORMED, dmr_login_prove(tax, directory, challenge.data, 3, &options, NOW, &login));
     CHECK(login.fields.data == NULL);
 
-    OK(dmr_directory_free(&directory));
-    OK(dmr_keys_free(&tax));
+    network_free(&network);
     free(challenge.data);
     free(signature.data);
     free(fields.data);
     free(proof.data);
-    free(bundle.data);
-    free(pin.data);
-    free(file.data);
     frozen_close();
 }

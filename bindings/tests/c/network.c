@@ -1,5 +1,6 @@
 /* A network as the tests need it, and what a failed check says. */
 #include "check.h"
+#include "frozen.h"
 
 void check_status(dmr_status found, dmr_status expected, const char *call, const char *file, int line)
 {
@@ -47,6 +48,38 @@ void network_found(network *network, uint16_t suite)
     OK(dmr_authority_add(network->authority, views, 2, NOW, 30 * DAY, &network->directory));
     OK(dmr_bytes_free(&cards[0]));
     OK(dmr_bytes_free(&cards[1]));
+}
+
+static dmr_keys *frozen_keys(const char *path, dmr_id *id)
+{
+    dmr_keys *keys;
+    blob file = frozen_text(path);
+    OK(dmr_keys_load(file.data, file.len, &keys));
+    OK(dmr_keys_participant(keys, id));
+    free(file.data);
+    return keys;
+}
+
+void network_of_frozen_keys(network *network)
+{
+    const char *paths[3] = {"keys.participants.0.card", "keys.participants.1.card", "made.server_card"};
+    dmr_slice views[3];
+    blob cards[3];
+    memset(network, 0, sizeof *network);
+    network->tax = frozen_keys("keys.participants.0.key_file", &network->tax_id);
+    network->police = frozen_keys("keys.participants.1.key_file", &network->police_id);
+    network->stranger = participant("0193a5c8-7e1d-7cc2-8f4e-000000000003", "stranger", 1, &network->stranger_id);
+    OK(dmr_authority_found("test", NOW, 30 * DAY, &network->authority));
+    OK(dmr_authority_pin(network->authority, &network->pin));
+    for (int i = 0; i < 3; i++) {
+        cards[i] = frozen_text(paths[i]);
+        views[i].data = cards[i].data;
+        views[i].len = cards[i].len;
+    }
+    OK(dmr_authority_add(network->authority, views, 3, NOW, 30 * DAY, &network->directory));
+    for (int i = 0; i < 3; i++) {
+        free(cards[i].data);
+    }
 }
 
 void network_free(network *network)

@@ -167,6 +167,53 @@ static void refused_directories_are_refused(void)
     free(pin.data);
 }
 
+/* A login proof, or a server's challenge, is judged as the list says. */
+static void a_login_is_judged(const char *list, size_t position, int of_server)
+{
+    blob challenge = frozen_hex(item(list, position, "challenge"));
+    blob fields = of_server ? (blob){NULL, 0} : frozen_hex(item(list, position, "fields"));
+    blob proof = frozen_hex(item(list, position, of_server ? "signature" : "proof"));
+    blob what = frozen_text(item(list, position, "name")), expected = frozen_text(item(list, position, "expected"));
+    blob named_directory = frozen_text(item(list, position, "directory"));
+    uint64_t now = frozen_number(item(list, position, "now_ms"));
+    char bundle[256];
+    dmr_directory *directory;
+    dmr_logged_in who;
+    dmr_challenge decoded;
+    snprintf(bundle, sizeof bundle, "refused-logins.directories.%s", (char *)named_directory.data);
+    /* The directory is verified at the time of the good case: some cases are before it was issued. */
+    directory = directory_at("refused-logins.pin", bundle, frozen_number("refused-logins.good.now_ms"));
+    named(of_server ? dmr_challenge_verify(directory, challenge.data, challenge.len, proof.data, proof.len, now, &decoded)
+                    : dmr_login_verify(directory, challenge.data, challenge.len, fields.data, fields.len, proof.data,
+                                       proof.len, now, &who),
+          (char *)expected.data, (char *)what.data);
+    OK(dmr_directory_free(&directory));
+    free(challenge.data);
+    free(fields.data);
+    free(proof.data);
+    free(what.data);
+    free(expected.data);
+    free(named_directory.data);
+}
+
+static void refused_logins_are_refused(void)
+{
+    const char *lists[] = {"refused-logins.refused", "refused-logins.refused_challenges", "refused-logins.good_challenges"};
+    const size_t least[] = {31, 16, 2};
+    for (size_t list = 0; list < 3; list++) {
+        size_t position = 0;
+        for (;; position++) {
+            blob what = frozen_text(item(lists[list], position, "name"));
+            if (what.data == NULL) {
+                break;
+            }
+            free(what.data);
+            a_login_is_judged(lists[list], position, list > 0);
+        }
+        CHECK(position >= least[list]);
+    }
+}
+
 static void answers_have_the_ids_of_their_questions(void)
 {
     size_t position = 0;
@@ -220,6 +267,7 @@ int main(int argc, char **argv)
     keys_have_the_cards_they_had();
     refused_envelopes_are_refused();
     refused_directories_are_refused();
+    refused_logins_are_refused();
     answers_have_the_ids_of_their_questions();
     frozen_close();
     OK(dmr_live_handles(&live));

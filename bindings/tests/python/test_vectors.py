@@ -89,6 +89,51 @@ def test_a_login_verifies_and_so_does_its_server() -> None:
         dmr.verify_login(challenge, fields, bytes(64), directory, now=now)
 
 
+def directory_of_logins(case: dict[str, Any]) -> dmr.Directory:
+    """The directory that a case of `refused-logins.json` names."""
+    file = read("refused-logins.json")
+    bundle, now = file["directories"][case["directory"]].encode(), file["good"]["now_ms"]
+    return dmr.Directory.verify(bundle, dmr.Pin.load(file["pin"]), now=now)
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "refused"))
+def test_a_login_is_refused_with_the_same_name(case: dict[str, Any]) -> None:
+    challenge, fields, proof = (bytes.fromhex(case[name]) for name in ("challenge", "fields", "proof"))
+    with pytest.raises(dmr.DmrError) as refused:
+        dmr.verify_login(challenge, fields, proof, directory_of_logins(case), now=case["now_ms"])
+    assert refused.value.name == case["expected"]
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "refused_challenges"))
+def test_a_challenge_is_refused_with_the_same_name(case: dict[str, Any]) -> None:
+    challenge, signature = (bytes.fromhex(case[name]) for name in ("challenge", "signature"))
+    with pytest.raises(dmr.DmrError) as refused:
+        dmr.verify_challenge(challenge, signature, directory_of_logins(case), now=case["now_ms"])
+    assert refused.value.name == case["expected"]
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "good_challenges"))
+def test_a_good_challenge_is_taken(case: dict[str, Any]) -> None:
+    challenge, signature = (bytes.fromhex(case[name]) for name in ("challenge", "signature"))
+    assert dmr.verify_challenge(challenge, signature, directory_of_logins(case), now=case["now_ms"]) == "relay"
+
+
+def test_a_server_s_frame_that_is_refused_ends_the_link() -> None:
+    pin = dmr.Pin.load(read("directory.json")["pin"])
+    keys = dmr.Keys.load(read("keys.json")["participants"][0]["key_file"])
+    for case in read("refused-frames.json")["refused"]:
+        if case["from"] != "server":
+            continue
+        exchange = dmr.Exchange(keys, pin, [None])
+        exchange.link_up()
+        exchange.receive(bytes.fromhex(case["bytes"]) + bytes(case["then_zeros"]))
+        while exchange.poll_event() is not None:
+            pass
+        answer = exchange.poll_transmit()
+        assert isinstance(answer, events.Close), case["name"]
+        assert answer.name in ("malformed", "frame-too-large"), case["name"]
+
+
 def test_keys_make_the_same_cards_and_answers_the_same_ids() -> None:
     for participant in read("keys.json")["participants"]:
         keys = dmr.Keys.load(participant["key_file"])

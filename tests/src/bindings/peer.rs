@@ -1,6 +1,5 @@
 //! A peer: a program that seals and opens in some language, asked line by line. `tests/peers/README.md` is the protocol.
 
-use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -28,20 +27,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts `program` as the peer called `name`. What it writes on standard error goes to a file in `place`.
+    /// Starts `command` as the peer called `name`. What it writes on standard error goes to a file in `place`.
     ///
     /// # Errors
     /// [`Failure`] when it cannot be started.
-    pub fn start(name: &str, program: &Path, args: &[impl AsRef<OsStr>], place: &Path) -> Outcome<Self> {
+    pub fn start(name: &str, mut command: Command, place: &Path) -> Outcome<Self> {
         let log = place.join(format!("{name}.log"));
         let file = std::fs::File::create(&log).doing(log.display())?;
-        let mut child = Command::new(program)
-            .args(args)
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(file)
             .spawn()
-            .doing(format_args!("starting {}", program.display()))?;
+            .doing(format_args!("starting {command:?}"))?;
         let mut input = child.stdin.take().doing("the standard input of a peer")?;
         let output = child.stdout.take().doing("the standard output of a peer")?;
         let (requests, asked) = channel::<String>();

@@ -1,12 +1,12 @@
 //! Every language opens what every language sealed, and refuses alike what must be refused.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::process::Command;
 
 use dmr_core::envelope::Envelope;
 use dmr_core::limit;
 use dmr_tests::bindings::environment::python;
 use dmr_tests::bindings::peer::Peer;
+use dmr_tests::bindings::{c_library, node};
 use dmr_tests::draws::Draws;
 use dmr_tests::drill::{count, say, seed};
 use dmr_tests::failure::{Doing as _, Failure, Outcome};
@@ -36,20 +36,20 @@ impl Language {
         Ok(Self { name: "rust", speaker: Speaker::Within(Box::new(Reference::new(stage)?)) })
     }
 
-    /// The program that `program` runs with `script` and the stage's files.
-    fn program(name: &'static str, program: &Path, script: &[&Path], stage: &Stage) -> Outcome<Self> {
-        let files = [stage.pin(), stage.bundle()];
-        let args: Vec<OsString> = script.iter().map(OsString::from).chain(files.map(OsString::from)).collect();
-        Ok(Self { name, speaker: Speaker::Program(Peer::start(name, program, &args, stage.path())?) })
+    fn program(name: &'static str, command: Command, stage: &Stage) -> Outcome<Self> {
+        Ok(Self { name, speaker: Speaker::Program(Peer::start(name, command, stage.path())?) })
     }
 
-    fn python(stage: &Stage) -> Outcome<Self> {
-        Self::program("python", python()?, &[&workspace().join("tests/peers/peer.py")], stage)
+    /// A program of Python's, started as the peers are.
+    fn python(name: &'static str, script: &str, stage: &Stage) -> Outcome<Self> {
+        let mut command = Command::new(python()?);
+        command.arg(workspace().join(script)).args([stage.pin(), stage.bundle()]);
+        Self::program(name, command, stage)
     }
 
     /// The specification, which has other names for what it refuses.
     pub(crate) fn specification(stage: &Stage) -> Outcome<Self> {
-        Self::program("specification", python()?, &[&workspace().join("tests/specification/peer.py")], stage)
+        Self::python("specification", "tests/specification/peer.py", stage)
     }
 
     pub(crate) fn ask(&mut self, line: &str) -> Outcome<String> {
@@ -70,7 +70,13 @@ impl Language {
 
 /// All that have the stable names of errors; the first is the reference.
 fn languages(stage: &Stage) -> Outcome<Vec<Language>> {
-    Ok(vec![Language::rust(stage)?, Language::python(stage)?])
+    let (pin, bundle) = (stage.pin(), stage.bundle());
+    Ok(vec![
+        Language::rust(stage)?,
+        Language::program("c", c_library::peer(&pin, &bundle)?, stage)?,
+        Language::python("python", "tests/peers/peer.py", stage)?,
+        Language::program("node", node::peer(&pin, &bundle)?, stage)?,
+    ])
 }
 
 /// One message: how long, and for how many.
@@ -115,8 +121,9 @@ pub(crate) fn all_open_all(
     size: Size,
 ) -> Outcome {
     for sealer in 0..languages.len() {
-        let by = languages[sealer].name;
-        let (recipients, body, envelope) = sealed_by(&mut languages[sealer], stage, draws, suite, size)?;
+        let sealer = languages.get_mut(sealer).doing("a language")?;
+        let by = sealer.name;
+        let (recipients, body, envelope) = sealed_by(sealer, stage, draws, suite, size)?;
         let bytes = unhex(&envelope).doing("an envelope in hexadecimal")?;
         let decoded = Envelope::decode(bytes.into()).doing(by)?;
         let header = decoded.header();
@@ -124,7 +131,7 @@ pub(crate) fn all_open_all(
         assert_eq!(header.recipients.as_slice().len(), recipients.len(), "{by} seals to others");
         let expected = format!("ok {} {} 1 {CONTENT_TYPE} {}", header.id, stage.sender.id, hex(&body));
         for opener in languages.iter_mut() {
-            let recipient = &recipients[draws.below(recipients.len())];
+            let recipient = recipients.get(draws.below(recipients.len())).doing("a recipient")?;
             let answer = opener.ask(&open_line(recipient, NOW, &envelope))?;
             let (size, people) = (body.len(), recipients.len());
             assert!(

@@ -67,7 +67,7 @@ impl Reference {
             let verified = VerifiedDirectory::verify(&self.bundle, &self.pin, Timestamp(now)).map_err(named)?;
             self.verified.insert(now, verified);
         }
-        Ok((&self.keyrings[key], &self.verified[&now]))
+        self.keyrings.get(key).zip(self.verified.get(&now)).ok_or("unknown")
     }
 
     fn seal(&mut self, [key, now, expires, kind, recipients, content_type, body]: [&str; 7]) -> Said<String> {

@@ -99,12 +99,11 @@ pub(crate) fn open_line(recipient: &Person, now: u64, envelope: &str) -> String 
 
 /// Bytes as the peers' protocol has them.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     if bytes.is_empty() {
         return "-".to_owned();
     }
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// The bytes of a word of the peers' protocol; `None` when it is no hexadecimal.
