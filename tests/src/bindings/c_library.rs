@@ -147,7 +147,8 @@ fn line(lines: &mut String, path: &str, text: &str) {
 pub fn peer(pin: &Path, directory: &Path) -> Outcome<Command> {
     static COMPILED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let source = workspace().join("tests/peers/peer.c");
-    let compiled = COMPILED.get_or_init(|| compile("peer", &[source], "gcc", &[]).map_err(|failure| failure.to_string()));
+    let compiled =
+        COMPILED.get_or_init(|| compile("peer", &[source], "gcc", &[]).map_err(|failure| failure.to_string()));
     let mut command = Command::new(compiled.as_ref().map_err(|text| Failure::new(text.as_str()))?);
     command.args([pin, directory]);
     Ok(command)

@@ -145,7 +145,9 @@ fn one_command_installs_what_a_compiler_finds_by_pkg_config() -> Outcome {
 /// What the example shows in every language.
 fn shows_a_sealed_message(command: &mut Command) -> Outcome {
     let shown = String::from_utf8_lossy(&run(command)?.stdout).into_owned();
-    for line in ["opened      \"Is report 2026-00417 registered with you?\"", "tampered    the signature is not the sender's"] {
+    for line in
+        ["opened      \"Is report 2026-00417 registered with you?\"", "tampered    the signature is not the sender's"]
+    {
         assert!(shown.lines().any(|shown| shown == line), "{line:?} is not in\n{shown}");
     }
     Ok(())
