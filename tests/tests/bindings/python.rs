@@ -63,6 +63,11 @@ fn what_the_agent_is_made_of_does_what_it_says() -> Outcome {
 }
 
 #[test]
+fn its_links_survive_faulty_servers_cancelled_tasks_and_the_program_s_own_faults() -> Outcome {
+    pytest("test_link_faults.py")
+}
+
+#[test]
 fn programs_that_use_it_are_checked_by_mypy_and_its_stubs_by_stubtest() -> Outcome {
     let program = sources().join("tests/python/typed_program.py");
     let peer = workspace().join("tests/peers/peer.py");

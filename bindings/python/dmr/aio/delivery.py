@@ -126,7 +126,11 @@ class Delivery:
         self._settle(lambda exchange, in_hand: exchange.reject(in_hand, number))
 
     async def retry(self, after: float = DROPPED_RETRY) -> None:
-        """The message comes again after so many seconds, at most 600, here or at a replica."""
+        """The message comes again after so many seconds, at most 600, here or at a replica.
+
+        Raises:
+            ValueError: that is no span of time. The delivery is not settled.
+        """
         self._settle(lambda exchange, in_hand: exchange.retry(in_hand, after))
 
     async def answer(
@@ -171,7 +175,12 @@ class Delivery:
 
     def _settle(self, how: Any) -> None:
         in_hand = self._take()
-        how(self._driver.exchange, in_hand)
+        try:
+            how(self._driver.exchange, in_hand)
+        except BaseException:
+            # A wrong argument: the message is still in the program's hands.
+            self._in_hand = in_hand
+            raise
         self._driver.turn()
 
     def _take(self) -> InHand:

@@ -19,7 +19,7 @@ from .address import ServerAddress
 from .delivery import Delivery, Message
 from .directories import Directories
 from .errors import QuestionFailed
-from .link import CONNECT_FAILED, Link, LinkSettings, open_link
+from .link import CONNECT_FAILED, LINK_LOST, Link, LinkSettings, open_link
 
 _log = logging.getLogger("dmr.aio")
 
@@ -129,8 +129,13 @@ class Driver:
         """Finishes what is in flight within the session's grace period, and ends everything."""
         self.exchange.shutdown()
         self.turn()
-        await self.stopped.wait()
-        await self._end()
+        try:
+            await self.stopped.wait()
+        finally:
+            if not self.stopped.is_set():
+                # Cancelled: nothing goes on without whoever waited for the end.
+                self._stop()
+            await self._end()
 
     async def _end(self) -> None:
         if self._timer is not None:
@@ -153,12 +158,16 @@ class Driver:
         self._turning = True
         try:
             while (event := self.exchange.poll_event()) is not None:
-                self._do(event)
+                try:
+                    self._do(event)
+                except Exception as error:
+                    # Such as the program's log handler's: the events that follow are for others.
+                    self._fault(error)
         finally:
             self._turning = False
-        if self.exchange.wants_transmit():
-            self._writable.set()
-        self._rearm()
+            if self.exchange.wants_transmit():
+                self._writable.set()
+            self._rearm()
 
     def _rearm(self) -> None:
         if self._timer is not None:
@@ -284,10 +293,12 @@ class Driver:
                 for way in ways:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
+        except Exception as error:
+            self._fault(error)
         finally:
             if reason is None:
                 link.abort()
-        self._link_down(reason)
+        self._link_down(LINK_LOST if reason is None else reason)
 
     async def _read(self, link: Link) -> int:
         """The reason for which the link ended."""
@@ -364,8 +375,13 @@ class Driver:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("a fault in dmr.aio", exc_info=task.exception())
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fault(error)
+
+    def _fault(self, error: BaseException) -> None:
+        with contextlib.suppress(Exception):
+            _log.error("a fault in dmr.aio", exc_info=error)
 
 
 def _finish(change: asyncio.Future[None]) -> None:

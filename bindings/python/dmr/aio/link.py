@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass, field
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from dmr import FRAME_LIMIT
@@ -88,9 +88,11 @@ class Link:
         await self._end(reason)
 
     async def _end(self, code: int) -> None:
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._connection.close(code), _CLOSE_TIME)
-        self.abort()
+        try:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._connection.close(code), _CLOSE_TIME)
+        finally:
+            self.abort()
 
     def abort(self) -> None:
         """Ends the link at once."""
@@ -109,7 +111,8 @@ async def open_link(address: ServerAddress, settings: LinkSettings) -> Link:
         plain = await asyncio.wait_for(_connected(address, settings), settings.connect_timeout)
     except asyncio.TimeoutError:
         raise LinkError("no connection to the server in time") from None
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # A name that no DNS can have is a UnicodeError.
         raise LinkError(f"no connection to the server: {error}") from error
     binding: bytes | None = None
     pump: asyncio.Task[None] | None = None
@@ -121,7 +124,7 @@ async def open_link(address: ServerAddress, settings: LinkSettings) -> Link:
         except asyncio.TimeoutError:
             plain.close()
             raise LinkError("the server did not finish the TLS handshake in time") from None
-        except OSError as error:
+        except Exception as error:
             raise LinkError(str(error)) from error
     try:
         connection = await _upgraded(address, carrier, settings)
@@ -129,7 +132,8 @@ async def open_link(address: ServerAddress, settings: LinkSettings) -> Link:
         carrier.close()
         if pump is not None:
             pump.cancel()
-        if isinstance(error, (OSError, asyncio.TimeoutError, WebSocketException)):
+        if isinstance(error, Exception):
+            # A redirect, which is not followed, is a ValueError.
             raise LinkError(f"the upgrade to a WebSocket failed: {error or 'no answer in time'}") from error
         raise
     return Link(connection, binding, pump)

@@ -20,6 +20,8 @@ _LABEL = b"EXPORTER-Channel-Binding"
 BINDING = 32
 #: Bytes that are moved at once, either way.
 _CHUNK = 64 << 10
+#: Longest time for the end of TLS, and for what is unsent then, in seconds.
+_GOODBYE = 1.0
 
 
 class TlsError(ConnectionError):
@@ -122,16 +124,19 @@ async def _handshake(connection: object, reader: asyncio.StreamReader, writer: a
 
 
 async def _flush(connection: object, writer: asyncio.StreamWriter) -> None:
-    """Sends what TLS has to send."""
+    """Sends what TLS has to send; where that is nothing, it waits for nothing."""
     from OpenSSL import SSL
 
     assert isinstance(connection, SSL.Connection)
+    sent = False
     while True:
         try:
             writer.write(connection.bio_read(_CHUNK))
         except SSL.WantReadError:
             break
-    await writer.drain()
+        sent = True
+    if sent:
+        await writer.drain()
 
 
 def _check_name(connection: object, host: str) -> None:
@@ -180,14 +185,18 @@ class _Pump:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            with contextlib.suppress(Exception):
-                self._connection.shutdown()
-                await asyncio.wait_for(_flush(self._connection, self._writer), 1)
-            self._inner_writer.close()
-            self._writer.close()
+            try:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+                with contextlib.suppress(Exception):
+                    self._connection.shutdown()
+                    await asyncio.wait_for(_flush(self._connection, self._writer), _GOODBYE)
+            finally:
+                # Cancelled a second time too. A server that reads nothing would keep its socket open for ever.
+                self._inner_writer.close()
+                self._writer.close()
+                asyncio.get_running_loop().call_later(_GOODBYE, self._writer.transport.abort)
 
     async def _inward(self) -> None:
         """From the server."""
