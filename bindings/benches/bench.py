@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
@@ -43,7 +44,7 @@ def stock_hpke(kem: hpke.KEM, body: bytes) -> Callable[[], object]:
     return lambda: suite.decrypt(suite.encrypt(body, public), secret)
 
 
-def keys(kem: hpke.KEM) -> tuple[object, object]:
+def keys(kem: hpke.KEM) -> tuple[Any, Any]:
     """A secret key for this KEM, and its public key."""
     secret = x25519.X25519PrivateKey.generate()
     if kem == hpke.KEM.X25519:

@@ -39,7 +39,7 @@ fn workspace() -> &'static Path {
 }
 
 fn well(command: &mut Command) {
-    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let status = command.status().expect("a command that starts");
     assert!(status.success(), "{command:?}: {status}");
 }
 
@@ -151,10 +151,9 @@ impl Network {
         };
         let sealed = seal(&self.sender, &self.directory, request).unwrap();
         let envelope = Envelope::decode(sealed.envelope.bytes().clone()).unwrap();
-        match open(&self.recipient, &self.directory, &envelope, now()).unwrap().content {
-            Content::V1(message) => message.body,
-            _ => panic!("another content"),
-        }
+        let opened = open(&self.recipient, &self.directory, &envelope, now()).unwrap();
+        let message = if let Content::V1(message) = opened.content { Some(message) } else { None };
+        message.expect("a message of this version").body
     }
 
     fn time(&self, count: usize) -> f64 {
@@ -171,9 +170,17 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Measured turns of one row: Rust, C, Python. Every other turn goes the other way round, and Rust is measured on both
-/// sides of the others, so that a machine that becomes slower or faster favours nobody.
-fn turns(network: &Network, c: &mut Language, python: &mut Language, row: &str, count: usize) -> Vec<[f64; 3]> {
+/// What one turn took.
+struct Turn {
+    c: f64,
+    python: f64,
+    /// Rust right beside C, and right beside Python.
+    native: [f64; 2],
+}
+
+/// Measured turns of one row. Each language has Rust for a neighbour, before it in one turn and after it in the next,
+/// so that a machine that becomes slower or faster favours nobody.
+fn turns(network: &Network, c: &mut Language, python: &mut Language, row: &str, count: usize) -> Vec<Turn> {
     let turn = |number: usize| {
         let before = network.time(count);
         let (in_c, in_python) = if number.is_multiple_of(2) {
@@ -183,7 +190,9 @@ fn turns(network: &Network, c: &mut Language, python: &mut Language, row: &str, 
             let in_python = python.time(row, count);
             (c.time(row, count), in_python)
         };
-        [f64::midpoint(before, network.time(count)), in_c, in_python]
+        let after = network.time(count);
+        let native = if number.is_multiple_of(2) { [before, after] } else { [after, before] };
+        Turn { c: in_c, python: in_python, native }
     };
     // The first ones do not count: keys are parsed and memory is mapped at their first use.
     (0..TURNS + 3).map(turn).skip(3).collect()
@@ -198,9 +207,10 @@ fn main() {
         for (suite, number) in [("x25519", Suite::X25519), ("x-wing", Suite::XWing)] {
             let network = Network::new(number, size);
             let turns = turns(&network, &mut c, &mut python, &format!("{suite}-{size}"), count);
-            let of = |pick: fn(&[f64; 3]) -> f64| median(turns.iter().map(pick).collect());
-            let (native, in_c, in_python) = (of(|turn| turn[0]), of(|turn| turn[1]), of(|turn| turn[2]));
-            let (c_ratio, python_ratio) = (of(|turn| turn[1] / turn[0]), of(|turn| turn[2] / turn[0]));
+            let of = |pick: fn(&Turn) -> f64| median(turns.iter().map(pick).collect());
+            let native = median(turns.iter().flat_map(|turn| turn.native).collect());
+            let (in_c, in_python) = (of(|turn| turn.c), of(|turn| turn.python));
+            let (c_ratio, python_ratio) = (of(|turn| turn.c / turn.native[0]), of(|turn| turn.python / turn.native[1]));
             within &= size > 1024 || (c_ratio <= C_BOUND && python_ratio <= PYTHON_BOUND);
             println!(
                 "  {suite}  {:>2} KiB  {native:>7.1} {in_c:>7.1}  {c_ratio:.3}  {in_python:>7.1}  {python_ratio:.3}",
