@@ -75,7 +75,10 @@ error_names!(CallError, "call", own {
 ///
 /// # Errors
 /// [`CallError::Panicked`].
-#[cfg_attr(not(any(test, feature = "python")), expect(dead_code, reason = "only other languages need it"))]
+#[cfg_attr(
+    not(any(test, feature = "c", feature = "python")),
+    expect(dead_code, reason = "only other languages need it")
+)]
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, CallError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| CallError::Panicked)
 }

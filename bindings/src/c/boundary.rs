@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::ffi::c_int;
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dmr_core::error_name::ErrorName;
 
 use super::argument::Caller;
-use crate::{CallError, ErrorCode};
+use crate::ErrorCode;
+use crate::call::caught;
 
 /// `enum dmr_status` of the header: 0, or the number of an [`ErrorCode`].
 pub type dmr_status = c_int;
@@ -49,10 +49,10 @@ pub(crate) unsafe fn boundary(work: impl FnOnce(&Caller) -> Result<(), Failure>)
     // SAFETY: the caller of this function promises it.
     let caller = unsafe { Caller::that_keeps_the_header() };
     // A value that a panic left half changed is behind a lock, which is then refused.
-    let failure = match catch_unwind(AssertUnwindSafe(|| work(&caller))) {
+    let failure = match caught(|| work(&caller)) {
         Ok(Ok(())) => return OK,
         Ok(Err(failure)) => failure,
-        Err(_) => CallError::Panicked.into(),
+        Err(panicked) => panicked.into(),
     };
     let Failure { code, mut text } = failure;
     let end = (0..=LONGEST_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end));

@@ -112,12 +112,6 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], dmr_crypto::RandomErro
     Ok(bytes)
 }
 
-/// A fresh message id of version 7: the time and randomness.
-pub(crate) fn fresh_message_id(now: Timestamp) -> Result<MessageId, Failure> {
-    let uuid = uuid::Builder::from_unix_timestamp_millis(now.0, &random()?).into_uuid();
-    Ok(MessageId::from_bytes(uuid.into_bytes())?)
-}
-
 /// A fresh message id, made of the time and randomness, so that ids ascend roughly with time.
 ///
 /// `now_ms`: milliseconds since 1970.
@@ -126,7 +120,7 @@ pub unsafe extern "C" fn dmr_id_fresh(now_ms: u64, id: *mut dmr_id) -> dmr_statu
     // SAFETY: the caller keeps what the header asks of every pointer.
     unsafe {
         boundary(|caller| {
-            caller.out(id, "id")?.put(fresh_message_id(Timestamp(now_ms))?.into());
+            caller.out(id, "id")?.put(dmr_crypto::fresh_message_id(Timestamp(now_ms))?.into());
             Ok(())
         })
     }

@@ -1,17 +1,18 @@
 //! Login proofs, made and checked.
 
 use bytes::Bytes;
-use dmr_core::frame::{AuthFields, Challenge, ChannelBinding, VERSION};
-use dmr_core::id::{InstanceId, Nonce};
+use dmr_core::exchange::{LoginRequest, SignedLogin};
+use dmr_core::frame::{Challenge, ChannelBinding};
+use dmr_core::id::InstanceId;
 use dmr_core::time::Timestamp;
-use dmr_crypto::{IdentitySecret, Keyring, StandingError, VerifiedDirectory, prove_login};
+use dmr_crypto::{Keyring, VerifiedDirectory, sign_login};
 
 use super::argument::plain;
 use super::boundary::{Failure, boundary, dmr_status};
 use super::bytes::dmr_bytes;
 use super::directory::dmr_directory;
 use super::handle::Handle;
-use super::id::{dmr_id, dmr_name, random};
+use super::id::{dmr_id, dmr_name};
 use super::keys::dmr_keys;
 
 /// What ties a login to this process and its connection. Start from all zeros.
@@ -82,46 +83,24 @@ pub struct dmr_logged_in {
 
 plain!(dmr_login_options, dmr_login, dmr_challenge, dmr_logged_in);
 
-/// The key that `directory` lists, or after refusals the others in turn.
-fn login_key<'a>(
-    keys: &'a Keyring,
-    directory: Option<&VerifiedDirectory>,
-    wall: Timestamp,
-    attempt: u32,
-) -> Result<&'a IdentitySecret, StandingError> {
-    let listed = directory.and_then(|directory| keys.login_key(directory, wall).ok());
-    let others = keys.login_keys(wall).into_iter();
-    let others = others.filter(|key| listed.is_none_or(|listed| listed.id() != key.id()));
-    let all: Vec<_> = listed.into_iter().chain(others).collect();
-    let attempt = usize::try_from(attempt).unwrap_or(usize::MAX);
-    let position = attempt.checked_rem(all.len()).ok_or(StandingError::NoLoginKey)?;
-    all.get(position).copied().ok_or(StandingError::NoLoginKey)
-}
-
-/// The login for a challenge: fields and proof.
+/// The login for a challenge.
 pub(crate) fn prove(
     keys: &Keyring,
     directory: Option<&VerifiedDirectory>,
     challenge: &[u8],
     options: &dmr_login_options,
     wall: Timestamp,
-) -> Result<(Bytes, Bytes), Failure> {
-    let network = Challenge::decode(challenge)?.network;
-    let key = login_key(keys, directory, wall, options.attempt)?;
+) -> Result<SignedLogin, Failure> {
     let bound = options.has_binding != 0;
-    let fields = AuthFields {
-        network,
-        participant: keys.participant(),
-        key: key.id(),
-        version: VERSION,
-        nonce: Nonce(random()?),
+    let request = LoginRequest {
+        challenge: &Challenge::decode(challenge)?,
+        challenge_bytes: &Bytes::copy_from_slice(challenge),
+        signature: &Bytes::new(),
         instance: InstanceId::try_from(options.instance)?,
         binding: if bound { ChannelBinding::TlsExporter(options.binding) } else { ChannelBinding::None },
-        directory_revision: directory.map_or(0, VerifiedDirectory::revision),
+        refused_logins: usize::try_from(options.attempt).unwrap_or(usize::MAX),
     };
-    let fields = fields.encode()?;
-    let proof = prove_login(key, challenge, &fields);
-    Ok((fields, Bytes::copy_from_slice(&proof)))
+    Ok(sign_login(keys, directory, &request, wall)?)
 }
 
 /// The login that answers a challenge. It does not check the server: see `dmr_challenge_verify`. A session does both:
@@ -147,7 +126,8 @@ pub unsafe extern "C" fn dmr_login_prove(
             let (keys, directory) = (dmr_keys::get(keys)?, dmr_directory::get_optional(directory)?);
             let challenge = caller.bytes(challenge, len, "challenge")?;
             let options = caller.one(options, "options")?;
-            let (fields, proof) = prove(&keys, directory.as_deref(), challenge, options, Timestamp(now_ms))?;
+            let SignedLogin { fields, proof } =
+                prove(&keys, directory.as_deref(), challenge, options, Timestamp(now_ms))?;
             login.put(dmr_login { fields: dmr_bytes::copy_of(&fields), proof: dmr_bytes::copy_of(&proof) });
             Ok(())
         })

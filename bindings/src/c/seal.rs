@@ -17,7 +17,7 @@ use super::boundary::{Failure, boundary, dmr_status};
 use super::bytes::dmr_bytes;
 use super::directory::dmr_directory;
 use super::handle::Handle;
-use super::id::{dmr_digest, dmr_id, dmr_reference, fresh_message_id};
+use super::id::{dmr_digest, dmr_id, dmr_reference};
 use super::keys::dmr_keys;
 
 /// Asks for an answer.
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn dmr_seal(
             let content = self::content(caller, caller.one(content, "content")?)?;
             let created = Timestamp(request.created_ms);
             let id = match request.id {
-                dmr_id::NONE => fresh_message_id(created)?,
+                dmr_id::NONE => dmr_crypto::fresh_message_id(created)?,
                 id => MessageId::try_from(id)?,
             };
             let request = SealRequest {

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dmr_core::exchange::SignedLogin;
 use dmr_core::frame::{Challenge, Settlement};
 use dmr_core::id::InstanceId;
 use dmr_core::limit;
@@ -101,7 +102,7 @@ impl Session {
             options.has_binding = 0;
         }
         match prove(keys, directory, &challenge, &options, now.wall) {
-            Ok((fields, proof)) => {
+            Ok(SignedLogin { fields, proof }) => {
                 self.inner.challenge_signed(fields, proof, now);
                 Ok(())
             }
