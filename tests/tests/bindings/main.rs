@@ -3,5 +3,6 @@
 
 mod c;
 mod cross;
+mod exchange;
 mod python;
 mod specification;
