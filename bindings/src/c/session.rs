@@ -28,8 +28,8 @@ use crate::CallError;
 /// WebSocket subprotocol that both sides name.
 pub const DMR_SUBPROTOCOL: &str = "dmr.v1";
 
-/// An agent's session, without a connection of its own. The program opens a WebSocket with the subprotocol
-/// `DMR_SUBPROTOCOL` when `DMR_EVENT_CONNECT` says so, hands each binary message to `dmr_session_receive`, sends what
+/// An agent's session, without a connection of its own. The program opens a WebSocket to the path
+/// `/v1/link` of the server with the one subprotocol `DMR_SUBPROTOCOL` when `DMR_EVENT_CONNECT` says so, hands each binary message to `dmr_session_receive`, sends what
 /// `dmr_session_poll_transmit` gives as one binary message each, does what `dmr_session_poll_event` asks for, and calls
 /// `dmr_session_handle_timeout` when `dmr_session_poll_timeout` is reached. It needs no clock: both readings are given,
 /// `wall_ms` in milliseconds since 1970, and `elapsed_ms` of a clock that never goes back, from any origin.
