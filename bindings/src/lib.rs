@@ -27,9 +27,11 @@
 #[cfg(feature = "c")]
 pub mod c;
 mod call;
+mod category;
 pub mod code;
 #[cfg(feature = "python")]
 mod python;
 
 pub use call::CallError;
-pub use code::{Category, ErrorCode};
+pub use category::Category;
+pub use code::ErrorCode;
