@@ -79,7 +79,13 @@ fn packages() -> Outcome<Vec<Value>> {
 
 /// Names of all packages that `package` is built from.
 fn tree(package: &str) -> Outcome<BTreeSet<String>> {
-    let lines = run(&["tree", "--locked", "--package", package, "--edges", "normal,build", "--prefix", "none"])?;
+    tree_with(package, "")
+}
+
+/// The same with these features.
+fn tree_with(package: &str, features: &str) -> Outcome<BTreeSet<String>> {
+    let of = ["tree", "--locked", "--package", package, "--features", features];
+    let lines = run(&[&of[..], &["--edges", "normal,build", "--prefix", "none"]].concat())?;
     Ok(lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
@@ -143,6 +149,17 @@ fn no_program_is_built_from_another_tls_or_crypto_library() -> Outcome {
             assert!(!tree(package)?.contains(banned), "{package} is built from {banned}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn the_bindings_bring_no_runtime_and_no_sockets_into_other_languages() -> Outcome {
+    let (bindings, agent) = (tree_with("dmr-bindings", "c,python")?, tree("dmr-agent")?);
+    for runtime in ["tokio", "mio", "socket2", "async-tungstenite", "rustls"] {
+        assert!(!bindings.contains(runtime), "dmr-bindings is built from {runtime}");
+        assert!(agent.contains(runtime), "dmr-agent is not built from {runtime}: is this list out of date?");
+    }
+    assert!(bindings.contains("pyo3") && bindings.contains("dmr-crypto"));
     Ok(())
 }
 
