@@ -1,4 +1,4 @@
-/* The peer in C: README.md here has the protocol. */
+/* The peer in C, which is one in C++ too: README.md here has the protocol. */
 #include <dmr.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static void forget(blob *bytes)
 
 static blob contents(const char *path)
 {
-    blob file = {malloc(LONGEST), 0};
+    blob file = {(uint8_t *)malloc(LONGEST), 0};
     FILE *stream = fopen(path, "rb");
     if (file.data != NULL && stream != NULL) {
         file.len = fread(file.data, 1, LONGEST, stream);
@@ -45,7 +45,7 @@ static int digit(char c)
 static blob unhex(const char *text)
 {
     size_t len = strcmp(text, "-") == 0 ? 0 : strlen(text);
-    blob bytes = {malloc(len / 2 + 1), len / 2};
+    blob bytes = {(uint8_t *)malloc(len / 2 + 1), len / 2};
     for (size_t i = 0; bytes.data != NULL && i < bytes.len; i++) {
         int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
         if (high < 0 || low < 0) {
@@ -109,14 +109,16 @@ static dmr_status load(const char *key_file, uint64_t now, dmr_keys **keys, dmr_
 static dmr_status seal(char **words)
 {
     dmr_id recipients[65];
-    dmr_seal_request request = {0};
-    dmr_content content = {0};
+    dmr_seal_request request;
+    dmr_content content;
     dmr_directory *directory = NULL;
     dmr_keys *keys = NULL;
     dmr_sealed sealed;
     blob body = unhex(words[7]);
     dmr_status status = body.data == NULL ? DMR_CALL_OUT_OF_RANGE : DMR_OK;
     uint64_t kind = 0;
+    memset(&request, 0, sizeof request);
+    memset(&content, 0, sizeof content);
     if (!number(words[2], UINT64_MAX, &request.created_ms) || !number(words[3], UINT64_MAX, &request.expires_ms) ||
         !number(words[4], UINT16_MAX, &kind)) {
         status = DMR_CALL_OUT_OF_RANGE;
@@ -196,7 +198,7 @@ static size_t split(char *line, char **words)
 
 int main(int argc, char **argv)
 {
-    char *line = malloc(LONGEST + 2);
+    char *line = (char *)malloc(LONGEST + 2);
     if (argc != 3 || line == NULL) {
         fputs("usage: peer PIN-FILE DIRECTORY-FILE\n", stderr);
         return 64;
@@ -204,7 +206,7 @@ int main(int argc, char **argv)
     pin_file = argv[1];
     directory_file = argv[2];
     while (fgets(line, (int)LONGEST + 2, stdin) != NULL) {
-        char *words[WORDS + 1] = {0};
+        char *words[WORDS + 1];
         int whole = strchr(line, '\n') != NULL || feof(stdin);
         size_t count = split(line, words);
         dmr_status status = DMR_CALL_OUT_OF_RANGE;

@@ -28,12 +28,12 @@ const directoryAt = (now) => Directory.verify(readFileSync(pinFile), readFileSyn
 
 const requests = {
     seal(keyFile, now, expires, kind, recipients, contentType, body) {
-        const created = number(now);
+        const [created, sealed] = [number(now), unhex(body)];
         const [keys, directory] = [Keys.load(readFileSync(keyFile)), directoryAt(created)];
         try {
             return hex(seal(keys, directory, {
                 recipients: recipients.split(","), kind: Number(number(kind, 16)), created, expires: number(expires),
-                contentType, body: unhex(body),
+                contentType, body: sealed,
             }));
         } finally {
             keys.free();
@@ -41,9 +41,10 @@ const requests = {
         }
     },
     open(keyFile, now, envelope) {
+        const sealed = unhex(envelope);
         const [keys, directory] = [Keys.load(readFileSync(keyFile)), directoryAt(number(now))];
         try {
-            const opened = open(keys, directory, unhex(envelope), number(now));
+            const opened = open(keys, directory, sealed, number(now));
             return [opened.id, opened.sender, opened.kind, opened.contentType, hex(opened.body)].join(" ");
         } finally {
             keys.free();

@@ -4,12 +4,7 @@
 #![cfg(feature = "c")]
 #![allow(missing_debug_implementations, unreachable_pub, reason = "shared with the fuzzer by path")]
 #![expect(unsafe_code, clippy::undocumented_unsafe_blocks, reason = "functions of C are called as C calls them")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test ends where something is wrong"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
 
 mod sequence;
 mod world;

@@ -68,7 +68,7 @@ pub fn compile(name: &str, sources: &[PathBuf], compiler: &str, flags: &[&str]) 
     let program = programs.join(format!("{name}-{compiler}{}", flags.concat().replace([',', '='], "")));
     let standard = if compiler.ends_with("++") { "-std=c++17" } else { "-std=c11" };
     let mut command = tool(compiler);
-    command.args([standard, "-Wall", "-Wextra", "-Werror", "-pedantic", "-g"]).args(flags).args(sources);
+    command.args([standard, "-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-pthread"]).args(flags).args(sources);
     command.args(words.split_whitespace());
     command.arg(format!("-Wl,-rpath,{}", prefix.join("lib").display())).arg("-o").arg(&program);
     run(&mut command)?;

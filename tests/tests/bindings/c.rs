@@ -14,8 +14,8 @@ use dmr_tests::bindings::node;
 use dmr_tests::failure::{Doing, Outcome};
 use dmr_tests::programs::workspace;
 
-const SURFACE: [&str; 10] =
-    ["surface", "network", "keys", "directory", "sealing", "login", "frozen", "session", "misuse", "nulls"];
+const SURFACE: [&str; 11] =
+    ["surface", "network", "keys", "directory", "sealing", "login", "frozen", "session", "misuse", "nulls", "threads"];
 const VECTORS: [&str; 3] = ["vectors", "network", "frozen"];
 const SANITIZED: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 

@@ -4,6 +4,7 @@
 mod agent;
 mod c;
 mod cross;
+mod exchange;
 mod python;
 mod reference;
 mod specification;
