@@ -1812,6 +1812,54 @@ dmr_status dmr_session_challenge_refused(struct dmr_session *session,
                                          uint64_t elapsed_ms);
 
 /**
+ * Asks for the directory; at most every 5 s, and after the next login when there is no link.
+ */
+dmr_status dmr_session_fetch_directory(struct dmr_session *session,
+                                       uint64_t wall_ms,
+                                       uint64_t elapsed_ms);
+
+/**
+ * Another directory is in use: the session does not ask for that again.
+ *
+ * `revision`: as `dmr_directory_read` tells it.
+ */
+dmr_status dmr_session_directory_changed(struct dmr_session *session, uint64_t revision);
+
+/**
+ * From now on deliveries can be handled: subscribes, for a session whose `subscribes_at_once` is 0.
+ */
+dmr_status dmr_session_accept_deliveries(struct dmr_session *session);
+
+/**
+ * Closes the link for `reason`, `DMR_CLOSE_…`, and opens another.
+ */
+dmr_status dmr_session_reconnect(struct dmr_session *session,
+                                 uint16_t reason,
+                                 uint64_t wall_ms,
+                                 uint64_t elapsed_ms);
+
+/**
+ * Takes nothing new, waits for confirms and settles for the grace period, closes the link, and tells
+ * `DMR_EVENT_STOPPED`.
+ */
+dmr_status dmr_session_shutdown(struct dmr_session *session,
+                                uint64_t wall_ms,
+                                uint64_t elapsed_ms);
+
+/**
+ * Looks at the time. Calling it too early does no harm.
+ */
+dmr_status dmr_session_handle_timeout(struct dmr_session *session,
+                                      uint64_t wall_ms,
+                                      uint64_t elapsed_ms);
+
+/**
+ * Frees the session with all it holds, and sets `*session` to null. A handle that was freed before gives
+ * `DMR_CALL_WRONG_HANDLE`, null nothing.
+ */
+dmr_status dmr_session_free(struct dmr_session **session);
+
+/**
  * Takes an envelope for publishing, over this link or later ones. Its id and expiry are those of its header. It is not
  * verified.
  *
@@ -1861,54 +1909,6 @@ dmr_status dmr_session_retry(struct dmr_session *session,
 dmr_status dmr_session_reject(struct dmr_session *session,
                               uint64_t delivery,
                               uint16_t reason);
-
-/**
- * Asks for the directory; at most every 5 s, and after the next login when there is no link.
- */
-dmr_status dmr_session_fetch_directory(struct dmr_session *session,
-                                       uint64_t wall_ms,
-                                       uint64_t elapsed_ms);
-
-/**
- * Another directory is in use: the session does not ask for that again.
- *
- * `revision`: as `dmr_directory_read` tells it.
- */
-dmr_status dmr_session_directory_changed(struct dmr_session *session, uint64_t revision);
-
-/**
- * From now on deliveries can be handled: subscribes, for a session whose `subscribes_at_once` is 0.
- */
-dmr_status dmr_session_accept_deliveries(struct dmr_session *session);
-
-/**
- * Closes the link for `reason`, `DMR_CLOSE_…`, and opens another.
- */
-dmr_status dmr_session_reconnect(struct dmr_session *session,
-                                 uint16_t reason,
-                                 uint64_t wall_ms,
-                                 uint64_t elapsed_ms);
-
-/**
- * Takes nothing new, waits for confirms and settles for the grace period, closes the link, and tells
- * `DMR_EVENT_STOPPED`.
- */
-dmr_status dmr_session_shutdown(struct dmr_session *session,
-                                uint64_t wall_ms,
-                                uint64_t elapsed_ms);
-
-/**
- * Looks at the time. Calling it too early does no harm.
- */
-dmr_status dmr_session_handle_timeout(struct dmr_session *session,
-                                      uint64_t wall_ms,
-                                      uint64_t elapsed_ms);
-
-/**
- * Frees the session with all it holds, and sets `*session` to null. A handle that was freed before gives
- * `DMR_CALL_WRONG_HANDLE`, null nothing.
- */
-dmr_status dmr_session_free(struct dmr_session **session);
 
 /**
  * Takes the next thing to do. Ask after every call that feeds the session, until `DMR_EVENT_NONE`.

@@ -30,9 +30,9 @@ const SOURCES: [&str; 18] = [
     "login",
     "session_config",
     "session",
+    "exchange",
     "event",
     "transmit",
-    "boundary",
 ];
 
 fn here() -> &'static Path {

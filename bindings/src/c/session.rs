@@ -9,18 +9,16 @@ use dmr_core::exchange::SignedLogin;
 use dmr_core::frame::{Challenge, Settlement};
 use dmr_core::id::InstanceId;
 use dmr_core::limit;
-use dmr_core::reason::{CloseReason, FailureReason};
-use dmr_core::session::{AgentPublication, AgentSession, DeliveryId};
+use dmr_core::reason::CloseReason;
+use dmr_core::session::{AgentSession, DeliveryId};
 use dmr_core::time::{Now, Timestamp};
 use dmr_crypto::{Keyring, VerifiedDirectory, verify_challenge};
 
 use super::boundary::{Failure, boundary, dmr_status};
 use super::directory::dmr_directory;
 use super::handle::{Handle, handle};
-use super::id::dmr_id;
 use super::keys::dmr_keys;
 use super::login::{dmr_login_options, prove};
-use super::open::decode;
 use super::session_config::dmr_session_config;
 use super::trust::locked;
 use crate::CallError;
@@ -65,7 +63,8 @@ impl Session {
         self.challenge = None;
     }
 
-    fn settle(&mut self, number: u64, settlement: Settlement) -> Result<(), CallError> {
+    /// Settles the delivery of this number; one of an older link is left alone.
+    pub(crate) fn settle(&mut self, number: u64, settlement: Settlement) -> Result<(), CallError> {
         if let Some(delivery) = self.deliveries.remove(&number) {
             self.inner.settle(delivery, settlement);
         } else if number == 0 || number > self.next_delivery {
@@ -114,7 +113,8 @@ impl Session {
     }
 }
 
-fn now(wall_ms: u64, elapsed_ms: u64) -> Now {
+/// A reading of both clocks.
+pub(crate) fn now(wall_ms: u64, elapsed_ms: u64) -> Now {
     Now { elapsed: Duration::from_millis(elapsed_ms), wall: Timestamp(wall_ms) }
 }
 
@@ -131,7 +131,10 @@ fn close_reason(number: u16) -> Result<CloseReason, CallError> {
 ///
 /// # Safety
 /// As for [`boundary`].
-unsafe fn with(session: *mut dmr_session, work: impl FnOnce(&mut Session) -> Result<(), Failure>) -> dmr_status {
+pub(crate) unsafe fn with(
+    session: *mut dmr_session,
+    work: impl FnOnce(&mut Session) -> Result<(), Failure>,
+) -> dmr_status {
     // SAFETY: the caller of this function promises it.
     unsafe {
         boundary(|_| {
@@ -310,92 +313,6 @@ pub unsafe extern "C" fn dmr_session_challenge_refused(
             Ok(())
         })
     }
-}
-
-/// Takes an envelope for publishing, over this link or later ones. Its id and expiry are those of its header. It is not
-/// verified.
-///
-/// `envelope`, `len`: as sealed; copied. `keep`: not 0: kept until `dmr_session_receipted` or its expiry; 0, for receipts:
-/// until confirmed. `DMR_PUBLISH_FULL` when the outbox is at its bound: try again later.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dmr_session_publish(
-    session: *mut dmr_session,
-    envelope: *const u8,
-    len: usize,
-    keep: u8,
-    wall_ms: u64,
-    elapsed_ms: u64,
-) -> dmr_status {
-    // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe {
-        boundary(|caller| {
-            let session = dmr_session::get(session)?;
-            let envelope = decode(caller, envelope, len)?;
-            let (id, expires) = (envelope.header().id, envelope.header().expires);
-            let publication = AgentPublication { id, envelope: envelope.bytes().clone(), expires, keep: keep != 0 };
-            Ok(locked(&session)?.inner.publish(publication, now(wall_ms, elapsed_ms))?)
-        })
-    }
-}
-
-/// Forgets a message that was never on any link.
-///
-/// `withdrawn`: 1 when nothing of it was or will be sent; 0 when it was on a link, or is not in the outbox.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dmr_session_withdraw(
-    session: *mut dmr_session,
-    id: *const dmr_id,
-    withdrawn: *mut u8,
-) -> dmr_status {
-    // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe {
-        boundary(|caller| {
-            let withdrawn = caller.out(withdrawn, "withdrawn")?;
-            let session = dmr_session::get(session)?;
-            let id = caller.id(id, "id")?;
-            withdrawn.put(locked(&session)?.inner.withdraw(id).into());
-            Ok(())
-        })
-    }
-}
-
-/// Stops keeping a message: a receipt or an answer of its recipient was opened.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dmr_session_receipted(session: *mut dmr_session, id: *const dmr_id) -> dmr_status {
-    // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe {
-        boundary(|caller| {
-            let session = dmr_session::get(session)?;
-            let id = caller.id(id, "id")?;
-            locked(&session)?.inner.receipted(id);
-            Ok(())
-        })
-    }
-}
-
-/// Settles a delivery: it was taken, and is forgotten by the server. One of a link that is gone is left alone: the server
-/// has given it to someone again. `DMR_CALL_OUT_OF_RANGE` for a number that named no delivery.
-///
-/// `delivery`: of `dmr_event`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dmr_session_ack(session: *mut dmr_session, delivery: u64) -> dmr_status {
-    // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.settle(delivery, Settlement::Ack)?)) }
-}
-
-/// Settles a delivery: it is to come again, not before `after_ms`, at most ten minutes. As `dmr_session_ack` otherwise.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dmr_session_retry(session: *mut dmr_session, delivery: u64, after_ms: u32) -> dmr_status {
-    // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.settle(delivery, Settlement::Retry { after_ms })?)) }
-}
-
-/// Settles a delivery: it is never to come again, for `reason`, `DMR_FAILURE_…`. As `dmr_session_ack` otherwise.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dmr_session_reject(session: *mut dmr_session, delivery: u64, reason: u16) -> dmr_status {
-    let reason = FailureReason::from_number(reason);
-    // SAFETY: the caller keeps what the header asks of every pointer.
-    unsafe { with(session, |session| Ok(session.settle(delivery, Settlement::Reject { reason })?)) }
 }
 
 /// Asks for the directory; at most every 5 s, and after the next login when there is no link.
