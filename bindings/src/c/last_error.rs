@@ -16,8 +16,9 @@ pub unsafe extern "C" fn dmr_last_error(buffer: *mut c_char, len: usize, needed:
     // SAFETY: the caller keeps what the header asks of every pointer.
     unsafe {
         boundary(|caller| {
-            let needed = caller.out(needed, "needed")?;
-            needed.put(caller.room(buffer, len, "buffer")?.write(&text));
+            let room = caller.room(buffer, len, "buffer");
+            let (needed, room) = (caller.out(needed, "needed")?, room?);
+            needed.put(room.write(&text));
             Ok(())
         })
     }
@@ -38,8 +39,8 @@ pub unsafe extern "C" fn dmr_status_name(
     // SAFETY: the caller keeps what the header asks of every pointer.
     unsafe {
         boundary(|caller| {
-            let needed = caller.out(needed, "needed")?;
-            let room = caller.room(buffer, len, "buffer")?;
+            let room = caller.room(buffer, len, "buffer");
+            let (needed, room) = (caller.out(needed, "needed")?, room?);
             let name = if status == 0 {
                 "ok"
             } else {

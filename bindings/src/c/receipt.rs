@@ -90,8 +90,9 @@ pub unsafe extern "C" fn dmr_receipts_decode(
     // SAFETY: the caller keeps what the header asks of every pointer.
     unsafe {
         boundary(|caller| {
-            let count = caller.out(count, "count")?;
-            let place = caller.out(receipts.cast::<[dmr_receipt; DMR_RECEIPTS]>(), "receipts")?;
+            // Both are zeros after a failure, and after that of the other being null too.
+            let place = caller.out(receipts.cast::<[dmr_receipt; DMR_RECEIPTS]>(), "receipts");
+            let (count, place) = (caller.out(count, "count")?, place?);
             let read = Receipts::decode(caller.bytes(body, len, "body")?)?;
             let none = dmr_reference { id: super::dmr_id::NONE, digest: super::dmr_digest { bytes: [0; 32] } };
             let mut written = [dmr_receipt { envelope: none, verdict: 0, reason: 0, at_ms: 0 }; DMR_RECEIPTS];
