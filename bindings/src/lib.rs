@@ -24,10 +24,14 @@
 //! Read [`code`] first. Guaranteed: every error of `dmr-core` and `dmr-crypto` has a number of its
 //! own, and a test compares the table with the crates. Not guaranteed: the texts, which may become better.
 
+#[cfg(feature = "c")]
+pub mod c;
 mod call;
+mod category;
 pub mod code;
 #[cfg(feature = "python")]
 mod python;
 
 pub use call::CallError;
-pub use code::{Category, ErrorCode};
+pub use category::Category;
+pub use code::ErrorCode;

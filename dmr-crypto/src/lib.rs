@@ -140,7 +140,7 @@ pub use login::{prove_login, sign_challenge};
 pub use public_key::{IdentityPublicKey, KeyError, check_sealing_key};
 pub use root::{RootError, RootPin};
 #[cfg(feature = "seal")]
-pub use sealer::{Sealer, fresh_message_id, log_in};
+pub use sealer::{Sealer, fresh_message_id, sign_login};
 #[cfg(feature = "seal")]
 pub use sealing::SealingSecret;
 #[cfg(feature = "sign")]

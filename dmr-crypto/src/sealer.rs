@@ -163,7 +163,11 @@ impl Sealing for Sealer {
     }
 
     fn log_in(&self, request: &LoginRequest<'_>, now: Timestamp) -> Result<SignedLogin, LoginRefusal> {
-        log_in(&self.keyring(), self.directory().as_ref(), request, now)
+        let directory = self.directory();
+        if let Some(directory) = &directory {
+            prove_server(request.challenge_bytes, request.signature, directory, now)?;
+        }
+        sign_login(&self.keyring(), directory.as_ref(), request, now)
     }
 
     fn check_server(&self, challenge: &Bytes, signature: &Bytes, now: Timestamp) -> Result<(), LoginRefusal> {
@@ -171,20 +175,17 @@ impl Sealing for Sealer {
     }
 }
 
-/// Proves who the keyring's participant is. Where there is a directory that lists servers, the server must have proved its
-/// name first.
+/// Proves who the keyring's participant is. Whether the server may ask is not looked at here: see
+/// [`verify_challenge`](crate::verify_challenge).
 ///
 /// # Errors
-/// [`LoginRefusal`]: no login is to be tried at this server.
-pub fn log_in(
+/// [`LoginRefusal::NoLoginKey`], [`LoginRefusal::NoRandomness`] or [`LoginRefusal::Malformed`].
+pub fn sign_login(
     keyring: &Keyring,
     directory: Option<&VerifiedDirectory>,
     request: &LoginRequest<'_>,
     now: Timestamp,
 ) -> Result<SignedLogin, LoginRefusal> {
-    if let Some(directory) = directory {
-        prove_server(request.challenge_bytes, request.signature, directory, now)?;
-    }
     let key = login_key(keyring, directory, request.refused_logins, now).ok_or(LoginRefusal::NoLoginKey)?;
     let fields = AuthFields {
         network: request.challenge.network.clone(),

@@ -34,7 +34,7 @@
 //! 3. [`network`], [`certificate`], [`server`], [`agent`], [`sender`], [`chatbot`], [`caller`]: the parties.
 //! 4. [`wire`], [`proxy`], [`memory`]: where one looks for what must not be there.
 //! 5. [`bindings`]: the libraries for other languages as they are shipped.
-//! 6. [`rabbitmq`]: brokers to kill. [`load`], [`history`], [`drill`]: messages meanwhile, and what became of them.
+//! 6. [`rabbitmq`]: brokers to kill. [`load`], [`history`], [`drill`], [`draws`]: messages meanwhile, and what became of them.
 //!
 //! # Guaranteed, and not
 //!
@@ -49,6 +49,7 @@ pub mod bindings;
 pub mod caller;
 pub mod certificate;
 pub mod chatbot;
+pub mod draws;
 pub mod drill;
 pub mod failure;
 pub mod history;

@@ -79,7 +79,13 @@ fn packages() -> Outcome<Vec<Value>> {
 
 /// Names of all packages that `package` is built from.
 fn tree(package: &str) -> Outcome<BTreeSet<String>> {
-    let lines = run(&["tree", "--locked", "--package", package, "--edges", "normal,build", "--prefix", "none"])?;
+    tree_with(package, "")
+}
+
+/// The same with these features.
+fn tree_with(package: &str, features: &str) -> Outcome<BTreeSet<String>> {
+    let of = ["tree", "--locked", "--package", package, "--features", features];
+    let lines = run(&[&of[..], &["--edges", "normal,build", "--prefix", "none"]].concat())?;
     Ok(lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
@@ -91,7 +97,7 @@ fn files(extensions: &[&str]) -> Outcome<Vec<(PathBuf, String)>> {
             let path = entry.doing(directory.display())?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
-                if name != ".git" && !name.starts_with("target") {
+                if name != ".git" && name != "node_modules" && !name.starts_with("target") {
                     pending.push(path);
                 }
             } else if extensions.iter().any(|extension| name.ends_with(extension)) {
@@ -147,6 +153,17 @@ fn no_program_is_built_from_another_tls_or_crypto_library() -> Outcome {
 }
 
 #[test]
+fn the_bindings_bring_no_runtime_and_no_sockets_into_other_languages() -> Outcome {
+    let (bindings, agent) = (tree_with("dmr-bindings", "c,python")?, tree("dmr-agent")?);
+    for runtime in ["tokio", "mio", "socket2", "async-tungstenite", "rustls"] {
+        assert!(!bindings.contains(runtime), "dmr-bindings is built from {runtime}");
+        assert!(agent.contains(runtime), "dmr-agent is not built from {runtime}: is this list out of date?");
+    }
+    assert!(bindings.contains("pyo3") && bindings.contains("dmr-crypto"));
+    Ok(())
+}
+
+#[test]
 fn each_confined_crate_is_named_in_one_place_only() -> Outcome {
     let files = files(&[".rs"])?;
     for (confined, homes) in CONFINED {
@@ -174,7 +191,7 @@ fn the_top_level_holds_only_what_is_meant_to_be_there() -> Outcome {
 
 #[test]
 fn no_source_file_is_long_or_has_an_empty_name() -> Outcome {
-    for (file, text) in files(&[".rs"])? {
+    for (file, text) in files(&[".rs", ".py", ".c", ".cpp", ".mjs"])? {
         let lines = text.lines().count();
         assert!(lines <= LINES, "{} has {lines} lines, {LINES} allowed", file.display());
         for part in file.with_extension("").components() {
@@ -199,7 +216,9 @@ fn both_programs_begin_in_at_most_fifty_lines() -> Outcome {
 fn nothing_here_needs_anything_outside_the_repository() -> Outcome {
     // In two parts, so that this file does not contain them.
     let outside = [["..", "/shared"].concat(), ["/work", "/"].concat()];
-    for (file, text) in files(&[".rs", ".toml", ".md", ".json", "run", ".yml", ".yaml", ".txt"])? {
+    let written =
+        [".rs", ".toml", ".md", ".json", "run", ".yml", ".yaml", ".txt", ".py", ".pyi", ".c", ".cpp", ".h", ".mjs"];
+    for (file, text) in files(&written)? {
         for mention in &outside {
             assert!(!text.contains(mention.as_str()), "{} mentions {mention}", file.display());
         }

@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 mod keys;
 mod login;
+mod opened;
 mod output;
 mod value;
 
@@ -31,13 +32,15 @@ mod native {
     #[pymodule_export]
     use super::directory::{Directory, DirectoryTrust, Pin};
     #[pymodule_export]
-    use super::envelope::{Envelope, Facts, Opened, open, seal, verify};
+    use super::envelope::{Envelope, open, seal, verify};
     #[pymodule_export]
     use super::exchange::{Exchange, InHand, SealedMessage};
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]
     use super::login::{answer_id, prove_login, verify_challenge, verify_login};
+    #[pymodule_export]
+    use super::opened::{Facts, Opened};
     use super::*;
 
     #[pymodule_init]

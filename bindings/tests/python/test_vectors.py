@@ -89,6 +89,51 @@ def test_a_login_verifies_and_so_does_its_server() -> None:
         dmr.verify_login(challenge, fields, bytes(64), directory, now=now)
 
 
+def directory_of_logins(case: dict[str, Any]) -> dmr.Directory:
+    """The directory that a case of `refused-logins.json` names."""
+    file = read("refused-logins.json")
+    bundle, now = file["directories"][case["directory"]].encode(), file["good"]["now_ms"]
+    return dmr.Directory.verify(bundle, dmr.Pin.load(file["pin"]), now=now)
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "refused"))
+def test_a_login_is_refused_with_the_same_name(case: dict[str, Any]) -> None:
+    challenge, fields, proof = (bytes.fromhex(case[name]) for name in ("challenge", "fields", "proof"))
+    with pytest.raises(dmr.DmrError) as refused:
+        dmr.verify_login(challenge, fields, proof, directory_of_logins(case), now=case["now_ms"])
+    assert refused.value.name == case["expected"]
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "refused_challenges"))
+def test_a_challenge_is_refused_with_the_same_name(case: dict[str, Any]) -> None:
+    challenge, signature = (bytes.fromhex(case[name]) for name in ("challenge", "signature"))
+    with pytest.raises(dmr.DmrError) as refused:
+        dmr.verify_challenge(challenge, signature, directory_of_logins(case), now=case["now_ms"])
+    assert refused.value.name == case["expected"]
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "good_challenges"))
+def test_a_good_challenge_is_taken(case: dict[str, Any]) -> None:
+    challenge, signature = (bytes.fromhex(case[name]) for name in ("challenge", "signature"))
+    assert dmr.verify_challenge(challenge, signature, directory_of_logins(case), now=case["now_ms"]) == "relay"
+
+
+def test_a_server_s_frame_that_is_refused_ends_the_link() -> None:
+    pin = dmr.Pin.load(read("directory.json")["pin"])
+    keys = dmr.Keys.load(read("keys.json")["participants"][0]["key_file"])
+    for case in read("refused-frames.json")["refused"]:
+        if case["from"] != "server":
+            continue
+        exchange = dmr.Exchange(keys, pin, [None])
+        exchange.link_up()
+        exchange.receive(bytes.fromhex(case["bytes"]) + bytes(case["then_zeros"]))
+        while exchange.poll_event() is not None:
+            pass
+        answer = exchange.poll_transmit()
+        assert isinstance(answer, events.Close), case["name"]
+        assert answer.name in ("malformed", "frame-too-large"), case["name"]
+
+
 def test_keys_make_the_same_cards_and_answers_the_same_ids() -> None:
     for participant in read("keys.json")["participants"]:
         keys = dmr.Keys.load(participant["key_file"])
@@ -117,3 +162,51 @@ def test_a_server_s_frames_are_taken_and_an_agent_s_are_not() -> None:
             # Before a login only these two are in their place. What the challenge's frame carries is no challenge.
             expected = {"challenge": "malformed", "refused": "login-refused"}.get(frame["name"], "protocol-violation")
         assert answer.name == expected, frame["name"]
+
+
+def login_directory(case: dict[str, Any]) -> dmr.Directory:
+    """The directory that a case about logins speaks of."""
+    file = read("refused-logins.json")
+    pin = dmr.Pin.load(file["pin"])
+    return dmr.Directory.verify(file["directories"][case["directory"]].encode(), pin, now=read("directory.json")["now_ms"])
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "refused"))
+def test_a_login_is_refused_with_the_same_name(case: dict[str, Any]) -> None:
+    challenge, fields, proof = (bytes.fromhex(case[name]) for name in ("challenge", "fields", "proof"))
+    with pytest.raises(dmr.DmrError) as refused:
+        dmr.verify_login(challenge, fields, proof, login_directory(case), now=case["now_ms"])
+    assert refused.value.name == case["expected"]
+
+
+@pytest.mark.parametrize("case", cases("refused-logins.json", "refused_challenges"))
+def test_a_server_is_refused_with_the_same_name(case: dict[str, Any]) -> None:
+    challenge, signature = bytes.fromhex(case["challenge"]), bytes.fromhex(case["signature"])
+    with pytest.raises(dmr.DmrError) as refused:
+        dmr.verify_challenge(challenge, signature, login_directory(case), now=case["now_ms"])
+    assert refused.value.name == case["expected"]
+
+
+def test_a_good_login_and_good_challenges_are_taken() -> None:
+    file = read("refused-logins.json")
+    good = file["good"]
+    challenge, fields, proof = (bytes.fromhex(good[name]) for name in ("challenge", "fields", "proof"))
+    dmr.verify_login(challenge, fields, proof, login_directory(good), now=good["now_ms"])
+    for case in file["good_challenges"]:
+        signature = bytes.fromhex(case["signature"])
+        dmr.verify_challenge(bytes.fromhex(case["challenge"]), signature, login_directory(case), now=case["now_ms"])
+
+
+@pytest.mark.parametrize("case", [case for case in cases("refused-frames.json", "refused") if case.values[0]["from"] == "server"])
+def test_a_frame_of_a_server_that_is_none_ends_the_link(case: dict[str, Any]) -> None:
+    pin = dmr.Pin.load(read("directory.json")["pin"])
+    keys = dmr.Keys.load(read("keys.json")["participants"][0]["key_file"])
+    exchange = dmr.Exchange(keys, pin, [None])
+    exchange.link_up()
+    exchange.receive(bytes.fromhex(case["bytes"]) + bytes(case["then_zeros"]))
+    while exchange.poll_event() is not None:
+        pass
+    close = exchange.poll_transmit()
+    assert isinstance(close, events.Close)
+    # Before a login no frame may be long, whatever is in it.
+    assert close.name == ("frame-too-large" if len(case["bytes"]) // 2 + case["then_zeros"] > 4096 else "malformed")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settling::{STUCK, Taken};
+use super::settling::{Taken, patience_with};
 use super::{Accepted, Exchange, ExchangeOutput, Limits, Note, SealedMessage, Sealing, SendError};
 use crate::content::Verdict;
 use crate::frame::{RecipientResult, Settlement};
@@ -167,7 +167,7 @@ impl<S: Sealing> Exchange<S> {
                 // The question of an answer that has to wait comes again: it takes up the prefetch, and one asker whose
                 // mailbox is full would keep every other sender's messages out.
                 for question in std::mem::take(&mut outgoing.questions) {
-                    self.retry(question.delivery, STUCK);
+                    self.retry(question.delivery, patience_with(Some(reason)));
                 }
                 return self.resend_after(id, retry_after);
             }

@@ -47,9 +47,9 @@ impl<D> ReceiptDesk<D> {
         Self { accounts: BTreeMap::new(), capacity, held: 0, stuck: BTreeMap::new() }
     }
 
-    /// Takes a receipt for `sender`. `false`: the desk is full, or the sender is [stuck](Self::is_stuck).
+    /// Takes a receipt for `sender`. `false`: the desk is full, or the sender is [stuck](Self::stuck_for).
     pub(super) fn owe(&mut self, sender: ParticipantId, owed: Owed<D>, elapsed: Duration) -> bool {
-        if self.held >= self.capacity || self.is_stuck(sender, elapsed) {
+        if self.held >= self.capacity || self.stuck_for(sender, elapsed).is_some() {
             return false;
         }
         self.stuck.remove(&sender);
@@ -89,9 +89,9 @@ impl<D> ReceiptDesk<D> {
         waiting
     }
 
-    /// Whether receipts for `sender` are not tried yet.
-    pub(super) fn is_stuck(&self, sender: ParticipantId, elapsed: Duration) -> bool {
-        self.stuck.get(&sender).is_some_and(|until| *until > elapsed)
+    /// How long receipts for `sender` are not tried yet, if so.
+    pub(super) fn stuck_for(&self, sender: ParticipantId, elapsed: Duration) -> Option<Duration> {
+        self.stuck.get(&sender)?.checked_sub(elapsed).filter(|left| !left.is_zero())
     }
 
     /// A receipt message to `sender` was confirmed or given up.

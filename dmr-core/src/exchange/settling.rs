@@ -18,7 +18,7 @@ use crate::content::{Message, RECEIPTS_TYPE, Receipt, Receipts, Reference, Verdi
 use crate::frame::Settlement;
 use crate::header::Kind;
 use crate::id::{MessageId, ParticipantId};
-use crate::reason::FailureReason;
+use crate::reason::{FailureReason, RejectReason};
 use crate::session::{AgentPublication, DeliveryId};
 use crate::time::Now;
 
@@ -28,8 +28,14 @@ const RECEIPT_LATER: Duration = Duration::from_secs(10);
 /// How long deliveries wait for the confirm of their receipts. They take up the prefetch, so that without a bound one
 /// sender whose own mailbox is full would keep every other sender's messages out.
 const RECEIPT_PATIENCE: Duration = Duration::from_secs(10);
-/// When such a sender is tried again.
-pub(super) const STUCK: Duration = Duration::from_secs(60);
+/// When a sender whose own mailbox is full is tried again.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// When something that a server could not take for this reason is worth another try: a mailbox that is full stays so for a
+/// while, and concerns one participant; anything else passes for all at once.
+pub(super) fn patience_with(reason: Option<RejectReason>) -> Duration {
+    if reason == Some(RejectReason::MailboxFull) { STUCK } else { RECEIPT_LATER }
+}
 
 /// A delivery whose fate is decided.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +106,7 @@ impl<S: Sealing> Exchange<S> {
         let Now { wall, elapsed } = self.clock;
         let receipt = Receipt { envelope, verdict, at: wall };
         if !self.desk.owe(sender, Owed { receipt, delivery, settlement }, elapsed) {
-            self.retry(delivery, if self.desk.is_stuck(sender, elapsed) { STUCK } else { RECEIPT_LATER });
+            self.retry(delivery, self.desk.stuck_for(sender, elapsed).unwrap_or(RECEIPT_LATER));
         }
     }
 
@@ -193,16 +199,18 @@ impl<S: Sealing> Exchange<S> {
         }
     }
 
-    /// Gives deliveries back whose receipts nobody takes: they come again, and their verdicts are remembered.
+    /// Gives deliveries back whose receipts nobody takes: they come again, and their verdicts are remembered. A sender whose
+    /// own mailbox is full is left alone for [`STUCK`]; anything else passes for all senders at once, and is tried sooner.
     pub(super) fn return_unreceipted(&mut self, elapsed: Duration) {
         while self.next_unreceipted().is_some_and(|until| until <= elapsed) {
             let Some((id, ReceiptMessage { to, owed, .. })) = self.receipt_messages.pop_first() else { return };
             self.note(Note::ReceiptsStuck { to, count: owed.len() });
+            let wait = patience_with(self.session.held_for(id));
             self.session.receipted(id);
             self.desk.concluded(to);
-            let rest = self.desk.stuck(to, elapsed.saturating_add(STUCK));
+            let rest = self.desk.stuck(to, elapsed.saturating_add(wait));
             for Owed { delivery, .. } in owed.into_iter().chain(rest) {
-                self.retry(delivery, STUCK);
+                self.retry(delivery, wait);
             }
         }
     }

@@ -3,4 +3,5 @@
 
 pub mod c_library;
 pub mod environment;
+pub mod node;
 pub mod peer;

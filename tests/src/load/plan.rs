@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::agent::chat_message;
 use crate::caller::Caller;
+use crate::draws::Draws;
 use crate::drill::seed;
 
 /// A way that messages take.
@@ -48,13 +49,14 @@ impl LoadPlan {
 
     /// Id, lane and body of a message by its number: the same for the same seed, whoever sends it and when.
     pub(super) fn message<'a>(&self, number: usize, lanes: &'a [Lane]) -> Option<(String, &'a Lane, Value)> {
-        let mut random =
-            Random(self.seed ^ u64::try_from(number).unwrap_or_default().wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let lane = lanes.get(random.below(lanes.len()))?;
+        let mut draws =
+            Draws::new(self.seed ^ u64::try_from(number).unwrap_or_default().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let lane = lanes.get(draws.below(lanes.len()))?;
         let [high, low] = [self.seed >> 12 & 0xfff, self.seed & 0xfff];
         let id = format!("0193a5c8-{:04x}-7{high:03x}-8{low:03x}-{number:012x}", self.seed >> 24 & 0xffff);
         let head = format!("Message {number}. ");
-        let letters = (0..random.below(self.longest.max(1))).map(|_| char::from(b'a' + random.letter()));
+        let length = draws.below(self.longest.max(1));
+        let letters = (0..length).map(|_| char::from(b'a' + u8::try_from(draws.below(26)).unwrap_or_default()));
         let mut body = chat_message(
             &lane.to,
             &letters.fold(head, |mut text, letter| {
@@ -67,29 +69,6 @@ impl LoadPlan {
             body["expiresInSeconds"] = json!(seconds);
         }
         Some((id, lane, body))
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, and any seed will do.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`; 0 when that is 0.
-    fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.next() % bound).unwrap_or_default()
-    }
-
-    fn letter(&mut self) -> u8 {
-        u8::try_from(self.next() % 26).unwrap_or_default()
     }
 }
 

@@ -4,5 +4,8 @@
 mod agent;
 mod c;
 mod cross;
+mod exchange;
 mod python;
+mod reference;
 mod specification;
+mod stage;

@@ -179,7 +179,7 @@ impl AgentSession {
             return self.start_finishing();
         }
         let hold_until = self.clock.elapsed.saturating_add(retry_after.max(HOLD));
-        match self.outbox.reject(id, !reason.is_retryable(), Some(hold_until)) {
+        match self.outbox.reject(id, reason, hold_until) {
             None => self.begin_close(CloseReason::ProtocolViolation),
             Some(Rejection::Kept | Rejection::Unknown) => self.finish(),
             Some(Rejection::Forgotten) => {

@@ -32,7 +32,7 @@ use crate::backoff::Backoff;
 use crate::frame::{AgentFrame, DeliveryTag, Settlement};
 use crate::id::{MessageId, StoreId};
 use crate::limit;
-use crate::reason::CloseReason;
+use crate::reason::{CloseReason, RejectReason};
 use crate::server_choice::ServerChoice;
 use crate::time::Now;
 
@@ -337,6 +337,11 @@ impl AgentSession {
     /// How full the outbox is.
     pub fn outbox(&self) -> OutboxDepth {
         self.outbox.depth()
+    }
+
+    /// Why the server of this link could not take a message when it was last sent there, and that it is kept for later.
+    pub fn held_for(&self, id: MessageId) -> Option<RejectReason> {
+        self.outbox.held_for(id)
     }
 
     /// Deliveries the program has not settled.

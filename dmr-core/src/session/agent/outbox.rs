@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::config::{AgentPublication, AgentPublishError, OutboxDepth};
 use crate::id::MessageId;
 use crate::limit;
+use crate::reason::RejectReason;
 use crate::time::Timestamp;
 
 /// When a caller may look for room again.
@@ -47,6 +48,8 @@ struct Entry {
     /// It was on a link at least once: whether it arrived is not known.
     was_sent: bool,
     was_confirmed: bool,
+    /// Why a server of this link could not take it.
+    held_for: Option<RejectReason>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +103,7 @@ impl Outbox {
         self.by_id.insert(publication.id, sequence);
         self.expiries.insert((publication.expires, sequence));
         self.queue.insert(sequence);
-        let entry = Entry { publication, stage: Stage::Queued, was_sent: false, was_confirmed: false };
+        let entry = Entry { publication, stage: Stage::Queued, was_sent: false, was_confirmed: false, held_for: None };
         self.entries.insert(sequence, entry);
         Ok(())
     }
@@ -140,20 +143,24 @@ impl Outbox {
 
     /// The server refused it. `None`: it was not on this link. What was confirmed once, and receipts, are held until
     /// `elapsed` and sent again unless the refusal is final.
-    pub(super) fn reject(&mut self, id: MessageId, is_final: bool, hold_until: Option<Duration>) -> Option<Rejection> {
+    pub(super) fn reject(&mut self, id: MessageId, reason: RejectReason, hold_until: Duration) -> Option<Rejection> {
         let sequence = self.sent.remove(&id)?;
         let Some(entry) = self.entries.get_mut(&sequence) else { return Some(Rejection::Unknown) };
-        match hold_until {
-            Some(until) if !is_final && (entry.was_confirmed || !entry.publication.keep) => {
-                entry.stage = Stage::Held;
-                self.held.insert((until, sequence));
-                Some(Rejection::Kept)
-            }
-            _ => {
-                self.remove(sequence);
-                Some(Rejection::Forgotten)
-            }
+        if reason.is_retryable() && (entry.was_confirmed || !entry.publication.keep) {
+            entry.stage = Stage::Held;
+            entry.held_for = Some(reason);
+            self.held.insert((hold_until, sequence));
+            Some(Rejection::Kept)
+        } else {
+            self.remove(sequence);
+            Some(Rejection::Forgotten)
         }
+    }
+
+    /// Why the server of this link could not take a message when it was last sent there.
+    pub(super) fn held_for(&self, id: MessageId) -> Option<RejectReason> {
+        let sequence = self.by_id.get(&id)?;
+        self.entries.get(sequence)?.held_for
     }
 
     /// Puts one that this link's server will not take any more back in its place, for the next link.
@@ -187,6 +194,7 @@ impl Outbox {
     pub(super) fn link_lost(&mut self) {
         self.sent.clear();
         self.held.clear();
+        self.entries.values_mut().for_each(|entry| entry.held_for = None);
         self.requeue(|entry| matches!(entry.stage, Stage::Sent | Stage::Held));
     }
 

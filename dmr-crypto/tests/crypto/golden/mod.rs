@@ -4,11 +4,14 @@
 //! byte with the files. `DMR_WRITE_VECTORS=1 cargo test -p dmr-crypto golden` writes the files instead: only for a
 //! new version of the protocol.
 
+mod checksums;
 mod documents;
 mod envelopes;
 mod frames;
 mod refused_directories;
 mod refused_envelopes;
+mod refused_frames;
+mod refused_logins;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

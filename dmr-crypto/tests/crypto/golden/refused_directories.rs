@@ -3,6 +3,7 @@
 use dmr_core::directory::Directory;
 use dmr_core::header::Suite;
 use dmr_core::id::Digest;
+use dmr_core::time::Timestamp;
 use dmr_crypto::{DirectoryTrust, RootPin, VerifiedDirectory};
 use serde_json::{Value, json};
 
@@ -164,15 +165,23 @@ fn refused() -> Vec<(&'static str, String, &'static str)> {
 
 /// A directory of this revision, said to follow `previous`.
 fn revision(revision: u64, previous: Option<Digest>, signer: &str) -> String {
+    issued(NOW, revision, previous, signer)
+}
+
+/// The same, issued at another time.
+fn issued(when: Timestamp, revision: u64, previous: Option<Digest>, signer: &str) -> String {
     let mut directory = first_directory();
-    (directory.revision, directory.previous) = (revision, previous);
+    (directory.issued, directory.revision, directory.previous) = (when, revision, previous);
     let root = Root { directory_keys: vec!["directory key", "directory key 2"], ..Root::first() };
     root.signed_by(&["root key"]) + &directory_line(&directory.to_json().unwrap(), signer)
 }
 
 /// The same under a second root document that names one directory key only.
 fn rotated(number: u64) -> String {
-    let first = revision(number, None, "directory key 2");
+    under_the_second_root(&revision(number, None, "directory key 2"))
+}
+
+fn under_the_second_root(first: &str) -> String {
     let (root, line) = first.split_once('\n').unwrap();
     let second = Root { version: 2, directory_keys: vec!["directory key 2"], ..Root::first() };
     format!("{root}\n{}{line}", second.signed_by(&["root key"]))
@@ -193,6 +202,12 @@ fn sequences() -> Vec<(&'static str, Vec<String>, &'static str)> {
         ("fast-forward by one of two keys", vec![other(5), one(1 << 63), other(6)], "trust.rollback"),
         ("fast-forward by a key that the next root drops", vec![other(5), one(1 << 63), rotated(6)], "ok"),
         ("rollback behind the remaining key", vec![other(5), one(1 << 63), rotated(4)], "trust.rollback"),
+        (
+            "rollback behind a dropped key to what was issued before",
+            vec![one(9), under_the_second_root(&issued(Timestamp(NOW.0 - 1), 6, None, "directory key 2"))],
+            "trust.rollback",
+        ),
+        ("the same directory under the next root", vec![other(5), rotated(5)], "ok"),
         ("an older root document", vec![rotated(5), other(6)], "trust.root-rollback"),
         ("another root document of the version", vec![one(5), bundle(&first_directory())], "trust.root-forked"),
     ]
@@ -237,5 +252,5 @@ fn golden_refused_directories_are_refused_as_they_say() {
         let (last, before) = outcomes.split_last().unwrap();
         assert_eq!((*last, before.iter().all(|outcome| *outcome == "ok")), (case["last"].as_str().unwrap(), true));
     }
-    assert_eq!((cases.len(), sequences.len()), (45, 11));
+    assert_eq!((cases.len(), sequences.len()), (45, 13));
 }
