@@ -126,7 +126,10 @@ def test_with_a_kept_directory_a_message_waits_for_a_server_and_can_be_taken_bac
             with pytest.raises(dmr.SendError) as refused:
                 await agent.send("police", "the same id", id=id)
             assert refused.value.name == "send.duplicate"
+            outcomes = [asyncio.ensure_future(agent.outcome(each)) for each in (id, str(id))]  # type: ignore[arg-type]
+            await asyncio.sleep(0)
             assert await agent.withdraw(id) and agent.status(id) is None
+            assert await asyncio.wait_for(asyncio.gather(*outcomes), 1) == [None, None]
             for stranger in ("nobody", uuid.uuid4()):
                 with pytest.raises(dmr.SendError) as refused:
                     await agent.send(["police", stranger], "to a name or an id that is not listed")

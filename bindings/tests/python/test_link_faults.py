@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -189,14 +190,15 @@ def test_what_nobody_takes_goes_back_but_for_some_so_that_answers_still_come() -
     back: list[Held] = []
 
     async def main() -> None:
-        inbox, came = Inbox(8), [Held() for _ in range(20)]
+        inbox = Inbox(8)
+        came: list[Any] = [Held() for _ in range(20)]
         for held in came[:6]:
-            inbox.put(held)  # type: ignore[arg-type]
+            inbox.put(held)
         assert back == came[:2]
         taken = inbox.taken()
         assert await taken.__anext__() is came[2]
         for held in came[6:]:
-            inbox.put(held)  # type: ignore[arg-type]
+            inbox.put(held)
         assert back == came[:2], "somebody takes them"
         await taken.aclose()  # type: ignore[attr-defined]
         inbox.give_back()

@@ -338,7 +338,8 @@ class Agent:
             status = driver.exchange.status(id)
             if status is None or status.is_final or driver.stopped.is_set():
                 return status
-            await driver.status_changed(id)
+            # A text names the same message.
+            await driver.status_changed(uuid.UUID(str(id)))
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
         """The messages that came in and nobody asked for, and answers that nobody waits for, in order of arrival, until
