@@ -129,6 +129,7 @@ class Driver:
 
     async def shutdown(self) -> None:
         """Finishes what is in flight within the session's grace period, and ends everything."""
+        self.inbox.leave()
         self.exchange.shutdown()
         self.turn()
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from .delivery import Delivery
+from .delivery import DROPPED_RETRY, Delivery
 
 #: When a message comes again that no program takes, in seconds. It waits at the server.
 _UNTAKEN_RETRY = 30.0
@@ -23,6 +23,7 @@ class Inbox:
         self._queue: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._takers = 0
         self._kept = max(1, (prefetch or 1) // 2)
+        self._after = _UNTAKEN_RETRY
 
     def put(self, delivery: Delivery) -> None:
         """A message came in."""
@@ -35,7 +36,12 @@ class Inbox:
             delivery = self._queue.get_nowait()
             if delivery is None:
                 return self.end()
-            delivery.put_back(_UNTAKEN_RETRY)
+            delivery.put_back(self._after)
+
+    def leave(self) -> None:
+        """The program is going: where nobody iterates, nothing would be settled however long one waits for it."""
+        self._kept, self._after = 0, DROPPED_RETRY
+        self.give_back()
 
     def end(self) -> None:
         """Nothing more comes."""
