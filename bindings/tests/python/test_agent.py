@@ -43,7 +43,7 @@ def test_an_address_has_a_scheme_a_host_a_port_a_path_and_perhaps_a_server(text:
      "ws://host/a?b", "ws://host/a#b", "ws://host/a b", "ws://host/a\r\nX: y"],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(dmr.InputError):
+    with pytest.raises(dmr.CallError):
         parse_address(text)
 
 
@@ -53,7 +53,7 @@ def test_a_json_message_survives_and_anything_else_is_none() -> None:
     for other in (b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"timestamp":"","type":"","payload":1,"more":2}'):
         assert json_message.decode(other) is None
     for wrong in ("", "x" * 129, "a\nb"):
-        with pytest.raises(dmr.InputError):
+        with pytest.raises(dmr.CallError):
             json_message.encode(1, wrong)
     with pytest.raises(ValueError):
         json_message.encode(float("nan"), "Any")
@@ -150,7 +150,7 @@ def test_wrong_settings_are_refused_before_anything_starts(tmp_path: pathlib.Pat
     keys, pin = NETWORK.keys["tax"], NETWORK.pin
     with pytest.raises(dmr.CallError):
         dmr.aio.Agent(keys, [], pin)
-    with pytest.raises(dmr.InputError):
+    with pytest.raises(dmr.CallError):
         dmr.aio.Agent(keys, "http://relay", pin)
     file = tmp_path / "keys"
     file.write_bytes(keys.save())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dmr import InputError
+from dmr import CallError
 
 PATH = "/v1/link"
 
@@ -46,7 +46,7 @@ def parse_address(text: str) -> ServerAddress:
     Without a port: 80 for ``ws``, 443 for ``wss``. Without a path: ``/v1/link``.
 
     Raises:
-        dmr.InputError: says which part is wrong.
+        dmr.CallError: says which part is wrong.
     """
     name: str | None = None
     url = text
@@ -78,5 +78,5 @@ def parse_address(text: str) -> ServerAddress:
     return ServerAddress(name, secure, host.strip("[]"), number, path)
 
 
-def _wrong(text: str, why: str) -> InputError:
-    return InputError.of("call.out-of-range", f"{text!r} is no address of a server: {why}")
+def _wrong(text: str, why: str) -> CallError:
+    return CallError.of("call.out-of-range", f"{text!r} is no address of a server: {why}")

@@ -120,7 +120,7 @@ class Delivery:
         in ``docs/protocol.md``, and it is dead-lettered.
 
         Raises:
-            dmr.InputError: there is no such reason. The delivery is not settled.
+            dmr.CallError: there is no such reason. The delivery is not settled.
         """
         number = Exchange.failure_reason(reason)
         self._settle(lambda exchange, in_hand: exchange.reject(in_hand, number))
