@@ -1,6 +1,7 @@
 //! The table: one number for each name of an error.
 //!
-//! The hundreds are categories, so that a caller can act on a number it does not know.
+//! The hundreds are categories, so that a caller can act on a number it does not know. 981 to 989 are taken by errors that
+//! are Python's own, in `python/dmr/aio/errors.py`.
 
 use std::fmt;
 

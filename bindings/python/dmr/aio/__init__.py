@@ -14,8 +14,7 @@ Start with :class:`Agent` and :class:`Delivery`.
 
 from .agent import Agent, Recipient
 from .delivery import Delivery, Message
-from .directories import StateError
-from .errors import AskError, Declined, NoAnswer, QuestionFailed
+from .errors import AskError, Declined, NoAnswer, QuestionFailed, StateError
 from .json_message import MESSAGE_TYPE
 from .tls import Tls
 

@@ -9,16 +9,10 @@ from pathlib import Path
 
 from dmr import DIRECTORY_LIMIT, Directory, DirectoryTrust, DmrError, Pin, TrustError
 
+from .errors import StateError
+
 _log = logging.getLogger("dmr.aio")
 _FILE = "directory.jws"
-
-
-class StateError(DmrError):
-    """The kept directory cannot be read or does not verify. Starting without it would let an older directory in, so it
-    is the operator's to look at."""
-
-    code = 0
-    name = "state"
 
 
 class Directories:

@@ -1,4 +1,4 @@
-"""Why a question has no answer."""
+"""What can go wrong for an agent beside what the table of errors names. Codes and names are as stable as there."""
 
 from __future__ import annotations
 
@@ -40,3 +40,11 @@ class Declined(AskError):
 
     code = 983
     name = "ask.declined"
+
+
+class StateError(DmrError):
+    """The kept directory cannot be read or does not verify. Starting without it would let an older directory in, so it
+    is the operator's to look at."""
+
+    code = 984
+    name = "state.unreadable"
