@@ -595,7 +595,7 @@ typedef struct dmr_library {
 /**
  * Bytes that this library has allocated. Whoever received them frees them with `dmr_bytes_free`, which wipes them
  * first. Behind the last byte stands one zero, which `len` does not count, so that a text can be read as one of C's.
- * Of no bytes, `data` is null.
+ * Of no bytes, `data` is null unless a description says otherwise.
  */
 typedef struct dmr_bytes {
     /**
@@ -873,7 +873,7 @@ typedef struct dmr_opened {
      */
     struct dmr_facts facts;
     /**
-     * Media type of the body: UTF-8, and a zero behind it.
+     * Media type of the body: UTF-8, and a zero behind it. Its `data` is not null, also when it is empty.
      */
     struct dmr_bytes content_type;
     /**

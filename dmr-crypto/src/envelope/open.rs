@@ -5,6 +5,7 @@ use dmr_core::envelope::Envelope;
 use dmr_core::id::{Digest, KeyId, MessageId, ParticipantId};
 use dmr_core::reason::FailureReason;
 use dmr_core::time::Timestamp;
+use zeroize::Zeroizing;
 
 use super::keys::ContentKeys;
 use super::padding::unpad;
@@ -131,7 +132,8 @@ pub fn open(
     if !keys.is_committed(&header.key_commitment) {
         return Err(OpenError::Undecryptable);
     }
-    let mut body = envelope.body().to_vec();
+    // What was opened is a copy; this one is wiped.
+    let mut body = Zeroizing::new(envelope.body().to_vec());
     keys.open_body(&verified.header_hash, &mut body).ok_or(OpenError::Undecryptable)?;
     let content = unpad(&body).ok_or(OpenError::Undecryptable)?;
     let content = Content::decode(content).map_err(|_| OpenError::Malformed)?;

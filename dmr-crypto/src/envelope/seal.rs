@@ -9,6 +9,7 @@ use dmr_core::header::{Header, Kind, Recipient, Recipients, Suite};
 use dmr_core::id::{Digest, MessageId, ParticipantId};
 use dmr_core::limit;
 use dmr_core::time::Timestamp;
+use zeroize::Zeroizing;
 
 use super::keys::{ContentKeys, TAG};
 use super::padding::pad;
@@ -174,7 +175,8 @@ pub(crate) fn seal_with(
         .map(|((_, key), seed)| key.public.wrap(&wrap_info(suite, key.id, &header_hash), keys.content_key(), seed));
     let wraps: Vec<Wrap> = wraps.collect::<Option<_>>().ok_or(SealError::Failed)?;
 
-    let mut body = pad(&content.encode().map_err(SealError::Content)?, TAG).ok_or(SealError::Failed)?;
+    let encoded = Zeroizing::new(content.encode().map_err(SealError::Content)?);
+    let mut body = pad(&encoded, TAG).ok_or(SealError::Failed)?;
     keys.seal_body(&header_hash, &mut body).ok_or(SealError::Failed)?;
 
     let signed = envelope_signed(suite, &header_hash, &wraps, &body);
