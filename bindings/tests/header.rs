@@ -61,8 +61,8 @@ fn enumerations() -> String {
     let codes = dmr::code::TABLE.iter().filter_map(|(number, _)| ErrorCode::from_number(*number));
     let codes = codes.map(|code| (code.enumerator(), code.number()));
     let status = "What a call came to: DMR_OK, or the number of an error. The hundreds are kinds: 1 input, 2 directory, 3 keys,\n \
-        * 4 trust, 5 authority and standing, 6 verification and login, 7 sealing and opening, 8 the call itself. A number keeps\n \
-        * its meaning for ever; a newer library may return numbers that are not here.";
+        * 4 trust, 5 authority and standing, 6 verification and login, 7 sealing and opening, 8 the call itself, 9 why nothing\n \
+        * is sent or no login tried. A number keeps its meaning for ever; a newer library may return others.";
     let close = CloseReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
     let reject = RejectReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
     let failure = FailureReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
