@@ -124,6 +124,19 @@ fn the_header_in_the_repository_is_what_the_sources_say() {
 }
 
 #[test]
+fn the_library_is_named_after_the_version_of_the_interface_everywhere() {
+    let abi = dmr::c::DMR_ABI;
+    for (file, expected) in [
+        ("install", format!("\nabi={abi}\n")),
+        ("build.rs", format!("-soname,libdmr.so.{abi}\"")),
+        ("README.md", format!("(`libdmr.so.{abi}`)")),
+        ("include/dmr.h", format!("\n#define DMR_ABI {abi}\n")),
+    ] {
+        assert!(std::fs::read_to_string(here().join(file)).unwrap().contains(&expected), "{file}: not {expected:?}");
+    }
+}
+
+#[test]
 fn every_file_of_the_surface_is_in_the_header_and_every_function_is_described() {
     let header = generated();
     let mut functions = 0;

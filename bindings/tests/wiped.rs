@@ -2,7 +2,6 @@
 
 #![cfg(feature = "c")]
 #![expect(unsafe_code, clippy::undocumented_unsafe_blocks, reason = "functions of C are called as C calls them")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::mem::MaybeUninit;
