@@ -31,7 +31,7 @@
  *
  * Faults. No input makes this library crash or end the program: a fault within is caught and told as
  * DMR_CALL_PANICKED, and a session, trust or authority that it befell can then only be freed. What
- * cannot be caught is a pointer that leads elsewhere than its description says.
+ * cannot be caught is a pointer that leads elsewhere than its description says, and lack of memory.
  *
  * Times are milliseconds: *_ms since 1970 unless it says otherwise. Nothing here reads a clock.
  */

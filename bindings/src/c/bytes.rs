@@ -4,8 +4,6 @@
 
 use std::ffi::c_char;
 
-use zeroize::Zeroize;
-
 use super::argument::plain;
 use super::boundary::{boundary, dmr_status};
 
@@ -64,8 +62,14 @@ impl dmr_bytes {
         // SAFETY: made by `with_zero`, which allocated one byte more; the header forbids to change either field, and
         // what was freed once holds nothing.
         let mut bytes = unsafe { Box::from_raw(all) };
-        bytes.zeroize();
+        wipe(&mut bytes);
     }
+}
+
+/// Overwrites `bytes` with zeros, all at once.
+pub(crate) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
 }
 
 /// Wipes and frees `bytes` and sets it to nothing; freeing that again does no harm.

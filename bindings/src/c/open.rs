@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 
 use super::argument::{Caller, plain};
 use super::boundary::{Failure, boundary, dmr_status};
-use super::bytes::dmr_bytes;
+use super::bytes::{dmr_bytes, wipe};
 use super::directory::dmr_directory;
 use super::handle::Handle;
 use super::id::{dmr_digest, dmr_id, dmr_reference};
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn dmr_open(
             // The caller has its own copy of both now.
             message.content_type.zeroize();
             if let Ok(mut body) = message.body.try_into_mut() {
-                body.as_mut().zeroize();
+                wipe(&mut body);
             }
             Ok(())
         })

@@ -5,10 +5,10 @@ use dmr_core::envelope::Envelope;
 use dmr_core::id::{Digest, KeyId, MessageId, ParticipantId};
 use dmr_core::reason::FailureReason;
 use dmr_core::time::Timestamp;
-use zeroize::Zeroizing;
 
 use super::keys::ContentKeys;
 use super::padding::unpad;
+use super::plaintext::Plaintext;
 use super::verify::{VerifyError, check_recipient, verify};
 use crate::directory::VerifiedDirectory;
 use crate::keyring::Keyring;
@@ -133,7 +133,7 @@ pub fn open(
         return Err(OpenError::Undecryptable);
     }
     // What was opened is a copy; this one is wiped.
-    let mut body = Zeroizing::new(envelope.body().to_vec());
+    let mut body = Plaintext(envelope.body().to_vec());
     keys.open_body(&verified.header_hash, &mut body).ok_or(OpenError::Undecryptable)?;
     let content = unpad(&body).ok_or(OpenError::Undecryptable)?;
     let content = Content::decode(content).map_err(|_| OpenError::Malformed)?;

@@ -9,10 +9,10 @@ use dmr_core::header::{Header, Kind, Recipient, Recipients, Suite};
 use dmr_core::id::{Digest, MessageId, ParticipantId};
 use dmr_core::limit;
 use dmr_core::time::Timestamp;
-use zeroize::Zeroizing;
 
 use super::keys::{ContentKeys, TAG};
 use super::padding::pad;
+use super::plaintext::Plaintext;
 use super::verify::{VerifyError, check_recipient};
 use crate::digest::{envelope_digest, envelope_signed, sha256};
 use crate::directory::{KnownSealingKey, VerifiedDirectory};
@@ -175,7 +175,7 @@ pub(crate) fn seal_with(
         .map(|((_, key), seed)| key.public.wrap(&wrap_info(suite, key.id, &header_hash), keys.content_key(), seed));
     let wraps: Vec<Wrap> = wraps.collect::<Option<_>>().ok_or(SealError::Failed)?;
 
-    let encoded = Zeroizing::new(content.encode().map_err(SealError::Content)?);
+    let encoded = Plaintext(content.encode().map_err(SealError::Content)?);
     let mut body = pad(&encoded, TAG).ok_or(SealError::Failed)?;
     keys.seal_body(&header_hash, &mut body).ok_or(SealError::Failed)?;
 
