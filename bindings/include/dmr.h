@@ -11,7 +11,8 @@
  * Arguments. No pointer may be null unless its description says so; a null gives DMR_CALL_NULL. What
  * is passed in stays the caller's and is not kept. A struct that is passed in must be all zeros where
  * it is not set. Arrays may be null where their length is 0. Texts are UTF-8; where no length goes
- * with one, it ends in a zero. Ids are not texts: see dmr_id_parse.
+ * with one, it ends in a zero. Ids are not texts: see dmr_id_parse. A place for a result is filled
+ * with zeros before an argument is read: let it overlap none.
  *
  * Ownership. Structs that hold dmr_bytes, and dmr_bytes themselves, are freed by the function that
  * their description names: it wipes and frees what they hold and sets them to zeros, so that freeing
@@ -29,8 +30,8 @@
  * was in a call meanwhile.
  *
  * Faults. No input makes this library crash or end the program: a fault within is caught and told as
- * DMR_CALL_PANICKED. What cannot be caught is a pointer that leads elsewhere than its description
- * says.
+ * DMR_CALL_PANICKED, and a session, trust or authority that it befell can then only be freed. What
+ * cannot be caught is a pointer that leads elsewhere than its description says, and lack of memory.
  *
  * Times are milliseconds: *_ms since 1970 unless it says otherwise. Nothing here reads a clock.
  */
@@ -54,8 +55,8 @@
 
 /**
  * What a call came to: DMR_OK, or the number of an error. The hundreds are kinds: 1 input, 2 directory, 3 keys,
- * 4 trust, 5 authority and standing, 6 verification and login, 7 sealing and opening, 8 the call itself. A number keeps
- * its meaning for ever; a newer library may return numbers that are not here.
+ * 4 trust, 5 authority and standing, 6 verification and login, 7 sealing and opening, 8 the call itself, 9 why nothing
+ * is sent or no login tried. A number keeps its meaning for ever; a newer library may return others.
  */
 typedef enum dmr_status {
     DMR_OK = 0,
@@ -189,6 +190,8 @@ typedef enum dmr_status {
     DMR_CALL_OUT_OF_RANGE = 805,
     DMR_CALL_WRONG_HANDLE = 806,
     DMR_CALL_PANICKED = 807,
+    DMR_CALL_OUT_OF_TURN = 808,
+    DMR_CALL_MISALIGNED = 809,
     DMR_UNSEALABLE_NO_DIRECTORY = 901,
     DMR_UNSEALABLE_EXPIRED = 902,
     DMR_UNSEALABLE_FORKED = 903,
@@ -595,7 +598,7 @@ typedef struct dmr_library {
 /**
  * Bytes that this library has allocated. Whoever received them frees them with `dmr_bytes_free`, which wipes them
  * first. Behind the last byte stands one zero, which `len` does not count, so that a text can be read as one of C's.
- * Of no bytes, `data` is null.
+ * Of no bytes, `data` is null unless a description says otherwise.
  */
 typedef struct dmr_bytes {
     /**
@@ -873,7 +876,7 @@ typedef struct dmr_opened {
      */
     struct dmr_facts facts;
     /**
-     * Media type of the body: UTF-8, and a zero behind it.
+     * Media type of the body: UTF-8, and a zero behind it. Its `data` is not null, also when it is empty.
      */
     struct dmr_bytes content_type;
     /**
@@ -1775,8 +1778,10 @@ dmr_status dmr_session_receive(struct dmr_session *session,
                                uint64_t elapsed_ms);
 
 /**
- * Answers `DMR_EVENT_SIGN`: checks the server where the directory lists any, and logs in. On an error the session has been
- * told that the challenge is refused, and closes the link.
+ * Answers `DMR_EVENT_SIGN`: checks the server where the directory lists any, and logs in. On an error below 800 or above
+ * 899 the session has been told that the challenge is refused, and closes the link: `DMR_CHALLENGE_…` for a server that
+ * does not prove its name, `DMR_LOGIN_REFUSAL_NO_CHANNEL_BINDING` for one that cannot bind where that is demanded. The
+ * others are of the call itself and change nothing; `DMR_CALL_OUT_OF_TURN` when there is no challenge to answer.
  *
  * `keys`: who logs in. `directory`: the newest, or null when there is none yet. `options`: of this connection; its
  * `instance` is not looked at, the session has one.

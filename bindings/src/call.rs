@@ -15,13 +15,13 @@ pub enum CallError {
         argument: &'static str,
     },
     /// An argument is longer than anything valid could be. It was not read.
-    #[error("{argument} has {len} bytes, {limit} allowed")]
+    #[error("{argument} is {len} long, {limit} allowed")]
     TooLong {
         /// The argument.
         argument: &'static str,
-        /// Bytes given.
+        /// Bytes given, or values where it is an array of others.
         len: usize,
-        /// Bytes allowed.
+        /// As many are allowed.
         limit: usize,
     },
     /// A text is not UTF-8.
@@ -54,6 +54,18 @@ pub enum CallError {
         /// The argument.
         argument: &'static str,
     },
+    /// A pointer is not aligned as what it must lead to.
+    #[error("{argument} is not aligned")]
+    Misaligned {
+        /// The argument.
+        argument: &'static str,
+    },
+    /// What was asked for is not to be done now.
+    #[error("{what}")]
+    OutOfTurn {
+        /// What there is none of, or what comes first.
+        what: &'static str,
+    },
     /// A fault of this library. The call had no effect that can be relied on; please report it.
     #[error("a fault in dmr: a panic was caught")]
     Panicked,
@@ -67,6 +79,8 @@ error_names!(CallError, "call", own {
     OutOfRange = "out-of-range",
     WrongHandle = "wrong-handle",
     Panicked = "panicked",
+    OutOfTurn = "out-of-turn",
+    Misaligned = "misaligned",
 } wraps {});
 
 /// Does something and lets no panic through: the other language's frames above cannot be unwound.

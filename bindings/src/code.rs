@@ -151,6 +151,8 @@ table! {
     805 = "call.out-of-range",
     806 = "call.wrong-handle",
     807 = "call.panicked",
+    808 = "call.out-of-turn",
+    809 = "call.misaligned",
     901 = "unsealable.no-directory",
     902 = "unsealable.expired",
     903 = "unsealable.forked",

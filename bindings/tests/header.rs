@@ -61,8 +61,8 @@ fn enumerations() -> String {
     let codes = dmr::code::TABLE.iter().filter_map(|(number, _)| ErrorCode::from_number(*number));
     let codes = codes.map(|code| (code.enumerator(), code.number()));
     let status = "What a call came to: DMR_OK, or the number of an error. The hundreds are kinds: 1 input, 2 directory, 3 keys,\n \
-        * 4 trust, 5 authority and standing, 6 verification and login, 7 sealing and opening, 8 the call itself. A number keeps\n \
-        * its meaning for ever; a newer library may return numbers that are not here.";
+        * 4 trust, 5 authority and standing, 6 verification and login, 7 sealing and opening, 8 the call itself, 9 why nothing\n \
+        * is sent or no login tried. A number keeps its meaning for ever; a newer library may return others.";
     let close = CloseReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
     let reject = RejectReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
     let failure = FailureReason::ALL.iter().map(|reason| (reason.as_str(), reason.number())).collect();
@@ -121,6 +121,19 @@ fn the_header_in_the_repository_is_what_the_sources_say() {
          DMR_WRITE_HEADER=1 cargo test -p dmr-bindings --features c --test header",
         differs.map_or(committed.lines().count().min(generated.lines().count()), |line| line + 1),
     );
+}
+
+#[test]
+fn the_library_is_named_after_the_version_of_the_interface_everywhere() {
+    let abi = dmr::c::DMR_ABI;
+    for (file, expected) in [
+        ("install", format!("\nabi={abi}\n")),
+        ("build.rs", format!("-soname,libdmr.so.{abi}\"")),
+        ("README.md", format!("(`libdmr.so.{abi}`)")),
+        ("include/dmr.h", format!("\n#define DMR_ABI {abi}\n")),
+    ] {
+        assert!(std::fs::read_to_string(here().join(file)).unwrap().contains(&expected), "{file}: not {expected:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,13 @@
 // functions do; handles are freed when nothing holds their object any more, or earlier by free().
 import koffi from "koffi";
 
-const library = koffi.load(process.env.DMR_LIBRARY ?? "libdmr.so.0");
+const file = process.env.DMR_LIBRARY ?? "libdmr.so.0";
+let library;
+try {
+    library = koffi.load(file);
+} catch (cause) {
+    throw new Error(`${file} is not found: install it with bindings/install, or name it in DMR_LIBRARY`, { cause });
+}
 
 koffi.struct("dmr_bytes", { data: "void *", len: "size_t" });
 koffi.struct("dmr_slice", { data: "const uint8_t *", len: "size_t" });

@@ -121,8 +121,7 @@ fn check<T>(data: *const T, argument: &'static str) -> Result<(), CallError> {
         return Err(CallError::Null { argument });
     }
     if !data.is_aligned() {
-        let value = u64::try_from(data.addr()).unwrap_or(u64::MAX);
-        return Err(CallError::OutOfRange { argument, value });
+        return Err(CallError::Misaligned { argument });
     }
     Ok(())
 }
@@ -214,6 +213,6 @@ mod tests {
         let crooked = numbers.as_ptr().cast::<u8>().wrapping_add(1).cast::<u64>();
         // SAFETY: nothing is read at a pointer that is not aligned.
         let caller = unsafe { Caller::that_keeps_the_header() };
-        assert!(matches!(caller.one(crooked, "number"), Err(CallError::OutOfRange { .. })));
+        assert!(matches!(caller.one(crooked, "number"), Err(CallError::Misaligned { .. })));
     }
 }

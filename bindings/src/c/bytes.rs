@@ -4,14 +4,12 @@
 
 use std::ffi::c_char;
 
-use zeroize::Zeroize;
-
 use super::argument::plain;
 use super::boundary::{boundary, dmr_status};
 
 /// Bytes that this library has allocated. Whoever received them frees them with `dmr_bytes_free`, which wipes them
 /// first. Behind the last byte stands one zero, which `len` does not count, so that a text can be read as one of C's.
-/// Of no bytes, `data` is null.
+/// Of no bytes, `data` is null unless a description says otherwise.
 #[repr(C)]
 #[derive(Debug)]
 pub struct dmr_bytes {
@@ -39,9 +37,15 @@ impl dmr_bytes {
 
     /// A copy of `bytes` for the caller.
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
-        if bytes.is_empty() {
-            return Self::NONE;
-        }
+        if bytes.is_empty() { Self::NONE } else { Self::with_zero(bytes) }
+    }
+
+    /// A copy of `text` for the caller, who may read it as one of C's whatever its length.
+    pub(crate) fn text(text: &str) -> Self {
+        Self::with_zero(text.as_bytes())
+    }
+
+    fn with_zero(bytes: &[u8]) -> Self {
         let mut copy = Vec::with_capacity(bytes.len() + 1);
         copy.extend_from_slice(bytes);
         copy.push(0);
@@ -55,11 +59,17 @@ impl dmr_bytes {
             return;
         }
         let all = std::ptr::slice_from_raw_parts_mut(data, len.saturating_add(1));
-        // SAFETY: made by `copy_of`, which allocated one byte more; the header forbids to change either field, and
+        // SAFETY: made by `with_zero`, which allocated one byte more; the header forbids to change either field, and
         // what was freed once holds nothing.
         let mut bytes = unsafe { Box::from_raw(all) };
-        bytes.zeroize();
+        wipe(&mut bytes);
     }
+}
+
+/// Overwrites `bytes` with zeros, all at once.
+pub(crate) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
 }
 
 /// Wipes and frees `bytes` and sets it to nothing; freeing that again does no harm.

@@ -7,10 +7,11 @@ use dmr_core::envelope::Envelope;
 use dmr_core::limit;
 use dmr_core::time::Timestamp;
 use dmr_crypto::{OpenError, verify_envelope};
+use zeroize::Zeroize;
 
 use super::argument::{Caller, plain};
 use super::boundary::{Failure, boundary, dmr_status};
-use super::bytes::dmr_bytes;
+use super::bytes::{dmr_bytes, wipe};
 use super::directory::dmr_directory;
 use super::handle::Handle;
 use super::id::{dmr_digest, dmr_id, dmr_reference};
@@ -40,7 +41,7 @@ pub struct dmr_facts {
 pub struct dmr_opened {
     /// Where it comes from. Remember digests by sender and id until they expire: the same envelope opens again.
     pub facts: dmr_facts,
-    /// Media type of the body: UTF-8, and a zero behind it.
+    /// Media type of the body: UTF-8, and a zero behind it. Its `data` is not null, also when it is empty.
     pub content_type: dmr_bytes,
     /// The message itself.
     pub body: dmr_bytes,
@@ -102,7 +103,7 @@ pub unsafe extern "C" fn dmr_open(
             let (keys, directory) = (dmr_keys::get(keys)?, dmr_directory::get(directory)?);
             let envelope = decode(caller, envelope, len)?;
             let opened = dmr_crypto::open(&keys, &directory, &envelope, Timestamp(now_ms))?;
-            let Content::V1(message) = opened.content else { return Err(OpenError::Malformed.into()) };
+            let Content::V1(mut message) = opened.content else { return Err(OpenError::Malformed.into()) };
             let header = envelope.header();
             out.put(dmr_opened {
                 facts: dmr_facts {
@@ -113,7 +114,7 @@ pub unsafe extern "C" fn dmr_open(
                     expires_ms: opened.expires.0,
                     kind: header.kind.0,
                 },
-                content_type: dmr_bytes::copy_of(message.content_type.as_bytes()),
+                content_type: dmr_bytes::text(&message.content_type),
                 body: dmr_bytes::copy_of(&message.body),
                 has_conversation: message.conversation.is_some().into(),
                 has_sequence: message.sequence.is_some().into(),
@@ -124,6 +125,11 @@ pub unsafe extern "C" fn dmr_open(
                 room: message.room.map_or(dmr_id::NONE, Into::into),
                 in_reply_to: message.in_reply_to.map_or(NO_REFERENCE, Into::into),
             });
+            // The caller has its own copy of both now.
+            message.content_type.zeroize();
+            if let Ok(mut body) = message.body.try_into_mut() {
+                wipe(&mut body);
+            }
             Ok(())
         })
     }

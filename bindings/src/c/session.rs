@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmr_core::exchange::SignedLogin;
+use dmr_core::exchange::{LoginRefusal, SignedLogin};
 use dmr_core::frame::{Challenge, Settlement};
 use dmr_core::id::InstanceId;
 use dmr_core::limit;
@@ -81,7 +81,7 @@ impl Session {
         options: &dmr_login_options,
         now: Now,
     ) -> Result<(), Failure> {
-        let none = CallError::OutOfRange { argument: "session: no challenge to sign", value: 0 };
+        let none = CallError::OutOfTurn { what: "the session has no challenge to sign" };
         let (challenge, signature) = self.challenge.take().ok_or(none)?;
         if let Some(directory) = directory
             && let Err(error) = verify_challenge(&challenge, &signature, directory, now.wall)
@@ -94,9 +94,7 @@ impl Session {
         if options.has_binding != 0 && !Challenge::decode(&challenge)?.binds_channel {
             if options.allows_unbound == 0 {
                 self.inner.challenge_refused(CloseReason::NoChannelBinding, now);
-                return Err(
-                    CallError::OutOfRange { argument: "options.has_binding: the server binds none", value: 1 }.into()
-                );
+                return Err(LoginRefusal::NoChannelBinding.into());
             }
             options.has_binding = 0;
         }
@@ -237,8 +235,10 @@ pub unsafe extern "C" fn dmr_session_receive(
     }
 }
 
-/// Answers `DMR_EVENT_SIGN`: checks the server where the directory lists any, and logs in. On an error the session has been
-/// told that the challenge is refused, and closes the link.
+/// Answers `DMR_EVENT_SIGN`: checks the server where the directory lists any, and logs in. On an error below 800 or above
+/// 899 the session has been told that the challenge is refused, and closes the link: `DMR_CHALLENGE_…` for a server that
+/// does not prove its name, `DMR_LOGIN_REFUSAL_NO_CHANNEL_BINDING` for one that cannot bind where that is demanded. The
+/// others are of the call itself and change nothing; `DMR_CALL_OUT_OF_TURN` when there is no challenge to answer.
 ///
 /// `keys`: who logs in. `directory`: the newest, or null when there is none yet. `options`: of this connection; its
 /// `instance` is not looked at, the session has one.

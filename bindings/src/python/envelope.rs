@@ -155,7 +155,7 @@ impl Envelope {
 ///     body: the message itself: bytes, or text, which is sent as UTF-8. At most :data:`dmr.MESSAGE_LIMIT` bytes, less the
 ///         few that its type and references take.
 ///     content_type: media type of ``body``.
-///     kind: what the envelope is for.
+///     kind: what the envelope is for, a :class:`dmr.Kind`; default: a question.
 ///     id: its id; default: a fresh one. Never used for two messages.
 ///     created: now, by the sender's clock; default: the system's.
 ///     ttl: seconds that it may take; default: as long as the directory allows, 24 hours where it says no other.

@@ -96,7 +96,7 @@ impl Keys {
         Ok(Self { keyring: Arc::new(keyring) })
     }
 
-    /// The keys in the text of a key file, as ``dmr-agent keys new`` writes it.
+    /// The keys in the text of a key file, as ``dmr-agent keys new`` writes it: what stands in the file, not its path.
     ///
     /// Raises:
     ///     dmr.KeyringError: it is no key file of a participant. The message holds nothing of it.

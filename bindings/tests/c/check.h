@@ -51,6 +51,7 @@ void test_login(const char *vectors);
 void test_session(const char *vectors);
 void test_handles(void);
 void test_threads(void);
+void test_fork(void);
 void test_nulls(void);
 void test_random_bytes(void);
 

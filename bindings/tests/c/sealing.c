@@ -69,6 +69,7 @@ static void what_cannot_be_sealed_is_refused(void)
     dmr_content content = {0};
     dmr_seal_request request = {0};
     dmr_sealed sealed;
+    dmr_opened opened;
     dmr_id twice[65];
     network_found(&network, DMR_SUITE_X25519);
     for (size_t i = 0; i < 65; i++) {
@@ -101,11 +102,18 @@ static void what_cannot_be_sealed_is_refused(void)
     IS(DMR_VERIFY_UNKNOWN_RECIPIENT, dmr_seal(network.tax, network.directory, &request, &content, &sealed));
     CHECK(sealed.envelope.data == NULL && sealed.envelope.len == 0);
 
-    /* An empty body and an id of the caller's own. */
+    /* An empty body, an empty type, which is still a text of C's, and an id of the caller's own. */
     twice[0] = network.police_id;
+    content.content_type = "";
     OK(dmr_id_parse("11111111-1111-8111-9111-111111111111", &request.id));
     OK(dmr_seal(network.tax, network.directory, &request, &content, &sealed));
     CHECK(same(&sealed.id, &request.id, 16));
+    OK(dmr_open(network.police, network.directory, sealed.envelope.data, sealed.envelope.len, NOW, &opened));
+    CHECK(opened.body.data == NULL && opened.body.len == 0);
+    CHECK(opened.content_type.data != NULL && opened.content_type.len == 0 && opened.content_type.data[0] == 0);
+    OK(dmr_opened_free(&opened));
+    CHECK(opened.content_type.data == NULL);
+    OK(dmr_opened_free(&opened));
     OK(dmr_sealed_free(&sealed));
     network_free(&network);
 }

@@ -298,7 +298,7 @@ static void challenges_are_not_signed_blindly(dmr_keys *keys, dmr_directory *dir
     receive_challenge(challenge, wrong);
     expect(DMR_EVENT_SIGN);
     IS(DMR_CHALLENGE_BAD_SIGNATURE, dmr_session_sign(session, keys, directory, &options, TIME));
-    IS(DMR_CALL_OUT_OF_RANGE, dmr_session_sign(session, keys, directory, &options, TIME));
+    IS(DMR_CALL_OUT_OF_TURN, dmr_session_sign(session, keys, directory, &options, TIME));
     closes(DMR_CLOSE_WRONG_SERVER);
     OK(dmr_session_link_down(session, DMR_CLOSE_LINK_LOST, TIME));
     expect(DMR_EVENT_DOWN);
@@ -316,7 +316,8 @@ static void challenges_are_not_signed_blindly(dmr_keys *keys, dmr_directory *dir
         expect(DMR_EVENT_SIGN);
         options.has_binding = 1;
         options.allows_unbound = leave;
-        IS(leave ? DMR_OK : DMR_CALL_OUT_OF_RANGE, dmr_session_sign(session, keys, NULL, &options, TIME));
+        IS(leave ? DMR_OK : DMR_LOGIN_REFUSAL_NO_CHANNEL_BINDING,
+           dmr_session_sign(session, keys, NULL, &options, TIME));
         if (leave) {
             sends(0);
         } else {

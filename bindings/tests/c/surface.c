@@ -13,6 +13,7 @@ int main(int argc, char **argv)
     test_login(argv[1]);
     test_session(argv[1]);
     test_handles();
+    test_fork();
     test_threads();
     test_nulls();
     test_random_bytes();

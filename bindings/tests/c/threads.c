@@ -1,7 +1,11 @@
-/* Handles that threads share, and that one of them frees while the others use them. */
+/* Handles that threads share, that one of them frees while the others use them, and that a child inherits. */
+/* For fork and pipe under -std=c11. */
+#define _POSIX_C_SOURCE 200809L
 #include "check.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define THREADS 4
 #define ROUNDS 30
@@ -69,5 +73,44 @@ void test_threads(void)
     IS(DMR_CALL_WRONG_HANDLE, dmr_keys_free(&shared.tax));
     shared.tax = NULL;
     OK(dmr_session_free(&session));
+    network_free(&shared);
+}
+
+/* A child seals with the handles of its parent, what it frees stays its parent's, and it draws no randomness again. */
+void test_fork(void)
+{
+    dmr_content content = {0};
+    dmr_seal_request request = {0};
+    dmr_sealed sealed, of_child;
+    dmr_opened opened;
+    uint8_t travelled[4096];
+    int ends[2], ended;
+    ssize_t len;
+    pid_t child;
+    network_found(&shared, DMR_SUITE_X25519);
+    content.content_type = "text/plain";
+    request.recipients = &shared.police_id;
+    request.recipient_count = 1;
+    request.created_ms = NOW;
+    request.expires_ms = NOW + HOUR;
+    request.kind = DMR_KIND_EVENT;
+    CHECK(pipe(ends) == 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        int good = dmr_seal(shared.tax, shared.directory, &request, &content, &of_child) == DMR_OK;
+        good = good && write(ends[1], of_child.envelope.data, of_child.envelope.len) == (ssize_t)of_child.envelope.len;
+        OK(dmr_sealed_free(&of_child));
+        network_free(&shared);
+        _exit(good ? 0 : 1);
+    }
+    CHECK(waitpid(child, &ended, 0) == child && WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+    len = read(ends[0], travelled, sizeof travelled);
+    CHECK(len > 0 && close(ends[0]) == 0 && close(ends[1]) == 0);
+    OK(dmr_open(shared.police, shared.directory, travelled, (size_t)len, NOW, &opened));
+    OK(dmr_seal(shared.tax, shared.directory, &request, &content, &sealed));
+    CHECK(!same(&sealed.id, &opened.facts.id, sizeof sealed.id));
+    OK(dmr_opened_free(&opened));
+    OK(dmr_sealed_free(&sealed));
     network_free(&shared);
 }

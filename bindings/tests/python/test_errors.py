@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import datetime
 import pickle
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -86,3 +88,10 @@ def test_errors_can_be_pickled() -> None:
     error = dmr.VerifyError.of("verify.bad-signature", "words")
     again = pickle.loads(pickle.dumps(error))
     assert (again.name, again.code, str(again)) == (error.name, error.code, "words")
+
+
+def test_without_its_extra_the_agent_says_what_to_install() -> None:
+    program = "import sys; sys.modules['websockets'] = None; import dmr; import dmr.aio"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.rstrip().endswith("dmr.aio needs the extra aio: pip install 'dmr-sdk[aio]'")

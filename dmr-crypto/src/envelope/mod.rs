@@ -10,6 +10,8 @@ mod open;
 #[cfg(feature = "seal")]
 mod padding;
 #[cfg(feature = "seal")]
+mod plaintext;
+#[cfg(feature = "seal")]
 mod seal;
 mod verify;
 

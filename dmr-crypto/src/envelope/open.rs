@@ -8,6 +8,7 @@ use dmr_core::time::Timestamp;
 
 use super::keys::ContentKeys;
 use super::padding::unpad;
+use super::plaintext::Plaintext;
 use super::verify::{VerifyError, check_recipient, verify};
 use crate::directory::VerifiedDirectory;
 use crate::keyring::Keyring;
@@ -131,7 +132,8 @@ pub fn open(
     if !keys.is_committed(&header.key_commitment) {
         return Err(OpenError::Undecryptable);
     }
-    let mut body = envelope.body().to_vec();
+    // What was opened is a copy; this one is wiped.
+    let mut body = Plaintext(envelope.body().to_vec());
     keys.open_body(&verified.header_hash, &mut body).ok_or(OpenError::Undecryptable)?;
     let content = unpad(&body).ok_or(OpenError::Undecryptable)?;
     let content = Content::decode(content).map_err(|_| OpenError::Malformed)?;

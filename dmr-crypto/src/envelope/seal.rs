@@ -12,6 +12,7 @@ use dmr_core::time::Timestamp;
 
 use super::keys::{ContentKeys, TAG};
 use super::padding::pad;
+use super::plaintext::Plaintext;
 use super::verify::{VerifyError, check_recipient};
 use crate::digest::{envelope_digest, envelope_signed, sha256};
 use crate::directory::{KnownSealingKey, VerifiedDirectory};
@@ -174,7 +175,8 @@ pub(crate) fn seal_with(
         .map(|((_, key), seed)| key.public.wrap(&wrap_info(suite, key.id, &header_hash), keys.content_key(), seed));
     let wraps: Vec<Wrap> = wraps.collect::<Option<_>>().ok_or(SealError::Failed)?;
 
-    let mut body = pad(&content.encode().map_err(SealError::Content)?, TAG).ok_or(SealError::Failed)?;
+    let encoded = Plaintext(content.encode().map_err(SealError::Content)?);
+    let mut body = pad(&encoded, TAG).ok_or(SealError::Failed)?;
     keys.seal_body(&header_hash, &mut body).ok_or(SealError::Failed)?;
 
     let signed = envelope_signed(suite, &header_hash, &wraps, &body);

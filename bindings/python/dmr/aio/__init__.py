@@ -12,7 +12,13 @@ exporter a login is bound to) and the waiting.
 Start with :class:`Agent` and :class:`Delivery`.
 """
 
-from .agent import Agent, Recipient
+try:
+    from .agent import Agent, Recipient
+except ModuleNotFoundError as missing:
+    if (missing.name or "").partition(".")[0] != "websockets":
+        raise
+    needed = "dmr.aio needs the extra aio: pip install 'dmr-sdk[aio]'"
+    raise ModuleNotFoundError(needed, name=missing.name, path=missing.path) from missing
 from .delivery import Delivery, Message
 from .errors import AskError, Declined, NoAnswer, QuestionFailed, StateError
 from .json_message import MESSAGE_TYPE
