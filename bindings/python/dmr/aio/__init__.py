@@ -12,13 +12,12 @@ exporter a login is bound to) and the waiting.
 Start with :class:`Agent` and :class:`Delivery`.
 """
 
-try:
-    from .agent import Agent, Recipient
-except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] != "websockets":
-        raise
-    needed = "dmr.aio needs the extra aio: pip install 'dmr-sdk[aio]'"
-    raise ModuleNotFoundError(needed, name=missing.name, path=missing.path) from missing
+from importlib.util import find_spec as _find_spec
+
+if _find_spec("websockets") is None:
+    raise ModuleNotFoundError("dmr.aio needs the extra aio: pip install 'dmr-sdk[aio]'", name="websockets")
+
+from .agent import Agent, Recipient
 from .delivery import Delivery, Message
 from .errors import AskError, Declined, NoAnswer, QuestionFailed, StateError
 from .json_message import MESSAGE_TYPE
