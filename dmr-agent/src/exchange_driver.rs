@@ -213,6 +213,7 @@ impl ExchangeDriver {
                 ExchangeOutput::Stopped => self.set_status(LinkStatus { server: None, stopped: true }),
                 ExchangeOutput::Published { id, outcome } => {
                     if let Some(confirmed) = self.confirms.remove(&id) {
+                        // A caller that no longer waits can ask for the message by its id; an asker gets a delivery.
                         let _ = confirmed.send(outcome);
                     }
                 }

@@ -20,6 +20,7 @@ class Inbox:
     """
 
     def __init__(self, prefetch: int | None) -> None:
+        # Without a bound of its own: the exchange hands over at most twice the prefetch before something is settled.
         self._queue: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._takers = 0
         self._kept = max(1, (prefetch or 1) // 2)
